@@ -1,0 +1,3 @@
+"""OmniRoute: one endpoint in front of every LLM provider."""
+
+__version__ = "0.1.0"

@@ -1,0 +1,25 @@
+"""Frozen values shared by all packages: no behaviour beyond derivation. Units are in the names."""
+
+from omniroute.domain.caller import Caller
+from omniroute.domain.connection import Connection, Timeouts, TlsProfile
+from omniroute.domain.ids import counter_id
+from omniroute.domain.record import AttemptRecord, OpenAttempt
+from omniroute.domain.secret import Secret
+from omniroute.domain.snapshot import RuntimeSettings, Snapshot, SnapshotDocument, Target
+from omniroute.domain.usage import Usage
+
+__all__ = [
+    "AttemptRecord",
+    "Caller",
+    "Connection",
+    "OpenAttempt",
+    "RuntimeSettings",
+    "Secret",
+    "Snapshot",
+    "SnapshotDocument",
+    "Target",
+    "Timeouts",
+    "TlsProfile",
+    "Usage",
+    "counter_id",
+]

@@ -1,0 +1,161 @@
+"""Protocols the pipeline is handed; ``app.py`` hands in what implements them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import msgspec
+
+from omniroute.domain import AttemptRecord, Connection, OpenAttempt, Snapshot
+
+Buffer = bytes | bytearray | memoryview
+Headers = tuple[tuple[bytes, bytes], ...]
+"""Names in lower case, in the order received."""
+
+
+class Configuration(Protocol):
+    """Where the snapshot in force comes from."""
+
+    def current(self) -> Snapshot:
+        """The snapshot of this instant: one load and a comparison, and a reload only when the epoch moved."""
+        ...
+
+
+class Journal(Protocol):
+    """Where attempts are noted: never waits."""
+
+    def open(self, attempt: OpenAttempt) -> int:
+        """A slot for an attempt about to start. Raises ``errors.Overloaded`` if finished calls could no longer be kept."""
+        ...
+
+    def amend(self, slot: int, attempt: OpenAttempt) -> None:
+        """Replace what is known of it."""
+
+    def close(self, slot: int, record: AttemptRecord) -> None:
+        """The attempt ended. When this returns, no kill of any process loses the record."""
+
+
+class Reply(Protocol):
+    """The answer to one client request. The edge implements it: HTTP version, keep-alive and framing are its business.
+
+    Order: ``complete`` once; or ``begin``, what a pump does with ``sink`` and ``chunked``, ``end``.
+    """
+
+    begun: bool
+    """The commit point is behind us: bytes of an answer have been handed to the kernel or a pump."""
+
+    chunked: bool
+    """What goes to ``sink`` between begin and end is chunk-framed (False: HTTP/1.0, the end is the close)."""
+
+    @property
+    def sink(self) -> object:
+        """The client's wire (``wire.Wire``)."""
+        ...
+
+    async def complete(self, status: int, headers: Headers, body: Sequence[Buffer]) -> None:
+        """Send a whole answer with Content-Length. Raises ``wire.WireError`` if the client is gone or stalls."""
+        ...
+
+    def begin(self, status: int, headers: Headers) -> bytes:
+        """The head of a streamed answer, to be given to the pump as the start of ``first``. Sets ``begun``."""
+        ...
+
+    def frame(self, data: bytes) -> bytes:
+        """``data`` as one chunk (or as it is, if not chunked)."""
+        ...
+
+    async def end(self, tail: bytes) -> None:
+        """Send the tail of a finished stream (framed, last chunk included, as a pump gives it). Raises ``wire.WireError``."""
+        ...
+
+    async def abort(self, event: bytes) -> None:
+        """End a begun stream after a failure: ``event`` (may be empty) framed, last chunk, then close the connection."""
+        ...
+
+
+class Incoming(msgspec.Struct, frozen=True):
+    """One client request, whole."""
+
+    request_id: str
+    method: str
+    path: str
+    """Decoded, without the query; forgiving forms already folded (``/v1/v1/x``, ``/chat/completions`` → ``/v1/...``)."""
+    query: bytes
+    headers: dict[bytes, bytes]
+    """Names in lower case; of a repeated one the last, except those joined with ", " (accept, cache-control, ...)."""
+    body: bytes
+    received_at: float
+    """Trio's clock when the head was complete."""
+    peer: str
+    """Address of the client, for logs."""
+    watch: object
+    """The client's ``wire.Wire``: upstream operations watch it."""
+
+
+class WireRequest(msgspec.Struct, frozen=True):
+    """A request in the upstream's dialect, ready to be written."""
+
+    connection: Connection
+    method: bytes
+    path: str
+    """Appended to the path of ``connection.base_url``, e.g. ``/chat/completions``."""
+    headers: Headers
+    """Without Host, Content-Length, Connection: the upstream package adds those."""
+    body: tuple[Buffer, ...]
+    body_bytes: int
+
+
+class Exchange(Protocol):
+    """An upstream call whose response head has arrived. A context manager: leaving it frees the wire.
+
+    On exit the connection goes back to the pool if the body was read to its end and keep-alive holds; if only the end of
+    the body is missing (an end mark was seen) the pool reads it to the end on its own, bounded; else it is closed.
+    """
+
+    status: int
+    headers: Headers
+    connect_ms: int
+    """Time spent getting a connection, 0 for a reused one."""
+    reused: bool
+
+    @property
+    def source(self) -> object:
+        """The upstream's ``wire.Wire``, its body framing declared."""
+        ...
+
+    def __enter__(self) -> Exchange: ...
+
+    def __exit__(self, *exc: object) -> None: ...
+
+
+class Upstream(Protocol):
+    """The pool."""
+
+    async def call(self, request: WireRequest, *, watch: object, total_at: float) -> Exchange:
+        """Connect or reuse, send, read the response head (interim 1xx skipped).
+
+        Deadlines from ``request.connection.timeouts``, capped by ``total_at`` (Trio's clock, 0: none). Retries once on a
+        fresh connection if a reused one broke before any response byte. Raises ``errors.UpstreamError`` (``error_class``:
+        dns, connect, proxy, tls, egress_denied, timeout_connect, timeout_write, timeout_first_byte, reset, truncated, malformed,
+        head_too_large, pool_full) or ``ClientGone`` if ``watch`` left first.
+        """
+        ...
+
+
+class ClientGone(Exception):
+    """The client left while an upstream was at work; nobody is there to be answered."""
+
+
+__all__ = [
+    "Buffer",
+    "ClientGone",
+    "Configuration",
+    "Exchange",
+    "Headers",
+    "Incoming",
+    "Journal",
+    "Reply",
+    "Upstream",
+    "WireRequest",
+]

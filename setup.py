@@ -1,0 +1,29 @@
+"""Extension list of omniroute: every ``_speedups/*_c.pyx`` is compiled, nothing else happens here."""
+
+import os
+from pathlib import Path
+
+from Cython.Build import cythonize
+from setuptools import Extension, setup
+
+TRACE = os.environ.get("OMNIROUTE_CYTHON_TRACE") == "1"
+ANNOTATE = os.environ.get("OMNIROUTE_CYTHON_ANNOTATE") == "1"
+
+extensions = [
+    Extension(
+        f"omniroute._speedups.{source.stem}",
+        [str(source)],
+        extra_compile_args=["-O3", "-fno-strict-aliasing"],
+        define_macros=[("CYTHON_TRACE_NOGIL", "1")] if TRACE else [],
+    )
+    for source in sorted(Path("omniroute/_speedups").glob("*_c.pyx"))
+]
+
+setup(
+    ext_modules=cythonize(
+        extensions,
+        language_level=3,
+        annotate=ANNOTATE,
+        compiler_directives={"linetrace": TRACE, "binding": False, "embedsignature": False},
+    )
+)
