@@ -1,4 +1,4 @@
-"""Entry point of every child: ``python -m omniroute.processes.child FD``."""
+"""Entry point of every child: ``python -m omniroute.processes.child NAME FD`` (the name is for whoever reads ``ps``)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from omniroute.processes.boot import receive_boot
 def main() -> None:
     """Become what the boot line says. Each role imports its own world: a worker never sees the admin stack."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the supervisor decides
-    boot, channel = receive_boot(int(sys.argv[1]))
+    boot, channel = receive_boot(int(sys.argv[2]))
     if boot.role == "worker":
         from omniroute.processes.worker import run_worker as run
     elif boot.role == "control":

@@ -150,7 +150,7 @@ class Supervisor:
             send_boot(ours, boot)
             run = partial(
                 trio.run_process,
-                [sys.executable, "-m", "omniroute.processes.child", str(theirs.fileno())],
+                [sys.executable, "-m", "omniroute.processes.child", boot.name, str(theirs.fileno())],
                 check=False,
                 pass_fds=(theirs.fileno(), boot.shared_fd, boot.snapshot_fd, *boot.listener_fds),
                 deliver_cancel=_kill,
