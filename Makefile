@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 SOURCES := $(wildcard omniroute/_speedups/*.pyx omniroute/_speedups/*.pxd) setup.py
 
-.PHONY: serve test test-plain check format bench load dist clean
+.PHONY: serve test test-plain check format docs bench load dist clean
 
 # Runtime only: what `serve` needs. `pip install -e .` compiles the speedups in place.
 $(VENV)/runtime: requirements/runtime.lock pyproject.toml $(SOURCES)
@@ -43,6 +43,9 @@ check: $(VENV)/dev
 format: $(VENV)/dev
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+docs: $(VENV)/dev
+	$(BIN)/python -m tests.architecture.configuration_page
 
 bench: $(VENV)/perf
 	$(BIN)/python -m perf.bench $(ARGS)
