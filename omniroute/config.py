@@ -6,39 +6,44 @@ Order: built-in default, environment, command line. Every field of every Options
 
 from __future__ import annotations
 
+import ast
+import inspect
 import os
+import textwrap
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Final, Literal, get_type_hints
+from typing import Final, Literal, get_type_hints
 
 import msgspec
 
 from omniroute.edge.options import EdgeOptions
+from omniroute.errors import OmniRouteError
 from omniroute.pipeline.values import PipelineOptions
 from omniroute.upstream.options import UpstreamOptions
 
-LOG_LEVELS: Final = ("debug", "info", "warning", "error")
-
-
-def _doc(description: str, **bounds: float) -> msgspec.Meta:
-    return msgspec.Meta(description=description, **bounds)  # type: ignore[arg-type]  # bounds are numbers
-
-
-class ProcessOptions(msgspec.Struct, frozen=True):
+class ProcessOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What runs, where it listens, where it keeps its data."""
 
-    host: Annotated[str, _doc("Address to listen on. Anything but loopback is refused while no API key exists.")] = "127.0.0.1"
-    port: Annotated[int, _doc("Port to listen on; 0 takes any free one.", ge=0, le=65535)] = 20128
-    workers: Annotated[int, _doc("Worker processes; 0: one for each core.", ge=0, le=60)] = 0
-    admin_bind: Annotated[str, _doc("HOST:PORT for management alone; empty: on the public port, with a key of scope 'manage'.")] = ""
-    data_dir: Annotated[str, _doc("Directory of the database, the journal and the sockets.")] = ""
-    log_level: Annotated[Literal["debug", "info", "warning", "error"], _doc("Least severe level that is logged.")] = "info"
-    log_format: Annotated[Literal["json", "text"], _doc("One JSON object a line, or text for people.")] = "text"
-    drain_seconds: Annotated[float, _doc("How long running requests may go on after SIGTERM.", ge=0, le=86400)] = 30.0
-    relay_buffer_bytes: Annotated[
-        int, _doc("Unsent bytes per client above which its upstream is not read.", ge=4096)
-    ] = 256 * 1024
-    demo: Annotated[bool, _doc("Start the built-in demo provider when its connection exists.")] = True
+    host: str = "127.0.0.1"
+    """Address to listen on. Anything but loopback is refused while no API key exists."""
+    port: int = 20128
+    """Port to listen on; 0 takes any free one."""
+    workers: int = 0
+    """Worker processes, at most 60; 0: one for each core."""
+    admin_bind: str = ""
+    """``HOST:PORT`` for management alone; empty: on the public port, for keys with the scope ``manage``."""
+    data_dir: str = ""
+    """Directory of the database, the journal and the sockets. Default: ``$XDG_CONFIG_HOME/omniroute`` or ``~/.omniroute``."""
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    """Least severe level that is logged."""
+    log_format: Literal["json", "text"] = "text"
+    """One JSON object a line, or text for people."""
+    drain_seconds: float = 30.0
+    """How long running requests may go on after SIGTERM."""
+    relay_buffer_bytes: int = 256 * 1024
+    """Unsent bytes per client above which its upstream is not read."""
+    demo: bool = True
+    """Start the built-in demo provider where its connection exists."""
 
 
 class Settings(msgspec.Struct, frozen=True):
@@ -61,8 +66,10 @@ class Variable(msgspec.Struct, frozen=True):
     aliases: tuple[str, ...] = ()
 
 
-class ConfigurationError(Exception):
+class ConfigurationError(OmniRouteError):
     """A setting is not what it must be; the message names the variable or flag and what it takes."""
+
+    code = "bad_setting"
 
 
 ALIASES: Final = {"OMNIROUTE_PORT": ("PORT", "API_PORT"), "OMNIROUTE_DATA_DIR": ("DATA_DIR",)}
@@ -71,18 +78,29 @@ MASTER_KEY: Final = "OMNIROUTE_MASTER_KEY"
 
 
 def variables() -> tuple[Variable, ...]:
-    """All of them, in the order of the sections."""
+    """All of them, in the order of the sections, each described by the text under its field."""
     found = []
     for section in msgspec.structs.fields(Settings):
         options = type(section.default)
-        hints = get_type_hints(options, include_extras=True)
+        described = _descriptions(options)
         prefix = "OMNIROUTE_" if section.name == "process" else f"OMNIROUTE_{section.name.upper()}_"
         for field in msgspec.structs.fields(options):
             name = prefix + field.name.upper()
-            meta = getattr(hints[field.name], "__metadata__", ())
-            description = next((m.description for m in meta if isinstance(m, msgspec.Meta) and m.description), "")
+            description = described.get(field.name, "")
             found.append(Variable(name, section.name, field.name, _shown(field.default), description, ALIASES.get(name, ())))
     return tuple(found)
+
+
+def _descriptions(options: type[msgspec.Struct]) -> dict[str, str]:
+    """Field name to the string that stands under it in the class's source, on one line."""
+    (definition,) = ast.parse(textwrap.dedent(inspect.getsource(options))).body
+    assert isinstance(definition, ast.ClassDef)
+    texts = {}
+    for field, below in zip(definition.body, definition.body[1:], strict=False):
+        if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name) and isinstance(below, ast.Expr):
+            text = ast.literal_eval(below.value)
+            texts[field.target.id] = " ".join(str(text).replace("``", "`").split())
+    return texts
 
 
 def load(environ: Mapping[str, str] | None = None, **flags: object) -> Settings:
@@ -120,12 +138,16 @@ def master_key(environ: Mapping[str, str] | None = None) -> str:
 
 
 def _converted(variable: Variable, name: str, text: str) -> object:
-    options = type(getattr(Settings(), variable.section))
-    kind = get_type_hints(options, include_extras=True)[variable.field]
+    """The value ``text`` stands for. Lists are separated by commas; numbers are never negative."""
+    kind = get_type_hints(type(getattr(Settings(), variable.section)))[variable.field]
+    given = tuple(part.strip() for part in text.split(",")) if kind == tuple[str, ...] else text
     try:
-        return msgspec.convert(text, kind, strict=False)
+        value = msgspec.convert(given, kind, strict=False)
     except msgspec.ValidationError as exc:
         raise ConfigurationError(f"{name}={text!r}: {exc}. {variable.description}") from exc
+    if isinstance(value, int | float) and value < 0:
+        raise ConfigurationError(f"{name}={text!r}: must not be negative. {variable.description}")
+    return value
 
 
 def _shown(value: object) -> str:

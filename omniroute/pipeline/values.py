@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
 import msgspec
 
 from omniroute.domain import Caller, Snapshot, Target, Usage
@@ -11,18 +9,15 @@ from omniroute.ports import Incoming
 from omniroute.translate import Dialect, Peeked
 
 
-class PipelineOptions(msgspec.Struct, frozen=True):
+class PipelineOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Bounds of the pipeline."""
 
-    response_body_bytes: Annotated[
-        int, msgspec.Meta(ge=1024, description="Largest upstream answer that is not streamed; a larger one is a 502.")
-    ] = 64 * 1024 * 1024
-    error_body_bytes: Annotated[
-        int, msgspec.Meta(ge=1024, description="How much of an upstream's error body is read to classify and relay it.")
-    ] = 256 * 1024
-    held_bytes: Annotated[
-        int, msgspec.Meta(ge=1024, description="Handshake events held before the first content event of a stream.")
-    ] = 1024 * 1024
+    response_body_bytes: int = 64 * 1024 * 1024
+    """Largest upstream answer that is not streamed: it is held to read its usage. Over: 502."""
+    error_body_bytes: int = 256 * 1024
+    """How much of an upstream's error body is read to classify and relay it; a larger one is relayed as its status alone."""
+    held_bytes: int = 1024 * 1024
+    """Handshake events held before the first content event of a stream. Over: the next connection is tried."""
 
 
 class Plan(msgspec.Struct, frozen=True):
