@@ -91,11 +91,13 @@ class Link:
         ...
 
     # -- read operations (one at a time) --------------------------------------------------------------------------
-    def start_head(self, limit_bytes: int, deadline_at: float) -> bool:
+    def start_head(self, limit_bytes: int, deadline_at: float, head_s: float = 0.0) -> bool:
         r"""Read up to and including the first ``\r\n\r\n`` or ``\n\n``. ``result`` is those bytes.
 
         Leading CRLFs (at most 2, RFC 9112 §2.2) are skipped. CLOSED if FIN came before any byte, TRUNCATED after some,
         TOO_LARGE as soon as more than ``limit_bytes`` hold no end, DEADLINE. A trickle costs no task wake-up.
+        With ``head_s`` > 0 the deadline becomes ``now + head_s`` at the turn that reads the first byte of the head (at the
+        start, if bytes are held already): an idle client may wait longer than one that has begun may take.
         """
         ...
 
