@@ -1,7 +1,7 @@
 """One client connection: request after request until one of the two sides is through with it.
 
-One task and one cancel scope for the connection's life. A request adds neither: its deadlines are the relay's. The order
-within a request: head, route, body, handler, answer. Whatever goes wrong before the handler was called leaves
+One task and one cancel scope for the connection's life. A request adds neither: its deadlines are the relay's. The
+order within a request: head, route, body, handler, answer. Whatever goes wrong before the handler was called leaves
 bytes of unknown meaning behind, so the connection closes after the error; after that point it can be kept.
 """
 
@@ -29,7 +29,7 @@ _log: Final = logging.getLogger(__name__)
 _CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 REST_EVERY: Final = 8
-"""Requests after which a connection lets the others run even if it never had to wait: a client that pipelines requests we
+"""Requests after which a connection lets the others run even if it never had to wait: a client that pipelines what we
 answer ourselves (a model list, errors) would else keep the loop to itself."""
 
 

@@ -142,17 +142,12 @@ def parse_head(data: bytes, options: EdgeOptions) -> RequestHead:
     if collector.count > options.max_headers:
         refuse(f"More than {options.max_headers} header lines; send fewer.", 431, "headers_too_large", "too_large")
     headers = collector.headers
-    host = headers.get(b"host")
-    if host is None:
-        if not http10:
-            refuse("The Host header is missing; HTTP/1.1 requires it.")
-    elif _HOST.fullmatch(host) is None:
-        refuse("The Host header is not a host name or address with an optional port.")
     target = collector.target
     if len(target) > options.target_bytes:
         refuse(f"The URL is longer than {options.target_bytes} bytes; shorten it.", 414, "uri_too_long", "too_large")
+    _check_host(headers, http10=http10)
     if target[:1] != b"/":
-        target = _origin_form(target, method, host)
+        target = _origin_form(target, method, headers.get(b"host"))
     path, query = _split_target(target)
     body, length = _framing(headers, http10=http10)
     connection = headers.get(b"connection")
@@ -182,6 +177,15 @@ def _request_line(data: bytes) -> bool:
     if data.count(b" ", 0, version_at) != 2:
         refuse("The request line must be a method, a target and a version with one space between them.")
     return version == b"HTTP/1.0"
+
+
+def _check_host(headers: dict[bytes, bytes], *, http10: bool) -> None:
+    host = headers.get(b"host")
+    if host is None:
+        if not http10:
+            refuse("The Host header is missing; HTTP/1.1 requires it.")
+    elif _HOST.fullmatch(host) is None:
+        refuse("The Host header is not a host name or address with an optional port.")
 
 
 def _expects(expectation: bytes, *, http10: bool) -> bool:

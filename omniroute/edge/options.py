@@ -17,7 +17,7 @@ class EdgeOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     max_headers: int = 100
     """Header lines. Over: 431, closed."""
     body_bytes: int = 64 * 1024 * 1024
-    """A body that is read whole; an endpoint may set its own. Over: 413, before reading it if its length is declared."""
+    """A body that is read whole; an endpoint may set its own. Over: 413, before it is read if it said its length."""
     bodies_bytes: int = 1024 * 1024 * 1024
     """Request bodies held at once by one worker. Over: 503 with Retry-After. A chunked body is reserved as
     ``chunked_reserve_bytes`` while it is read, since its size is not known before, and at its size from then on."""
