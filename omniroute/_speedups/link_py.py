@@ -164,7 +164,7 @@ class Link:
 
         Leading CRLFs (at most 2, RFC 9112 §2.2) are skipped. CLOSED if FIN came before any byte, TRUNCATED after some,
         TOO_LARGE as soon as more than ``limit_bytes`` hold no end, DEADLINE. A trickle costs no task wake-up.
-        With ``head_s`` > 0, ``deadline_at`` is the deadline of the first byte, and the rest has ``head_s`` from then on.
+        With ``head_s``, ``deadline_at`` is the deadline of the first byte, and the rest has ``head_s`` from then on.
         """
         relay = self._unparked()
         self._body = None
@@ -212,8 +212,8 @@ class Link:
         Ends with OK at the end of the body or at the translator's end mark. The *tail* is then in ``result``, already
         framed for the sink and including the last chunk, **not sent**: the caller journals first, then sends it
         (whatever was queued before goes out first, in order). It holds the output of the read in which the end was
-        found; if the end came alone that is just ``0\r\n\r\n``, or b"" if not ``chunked``. On any other status ``result``
-        is b"" and everything forwarded before was whole translator outputs: the caller may add an error event.
+        found; if the end came alone that is just ``0\r\n\r\n``, or b"" if not ``chunked``. On any other status
+        ``result`` is b"" and everything forwarded before was whole translator outputs: the caller may add an error event.
 
         Once ``translator.finished``, ``after_finish_s`` takes the place of ``idle_s``: silence that long ends with OK.
         """
@@ -240,7 +240,7 @@ class Link:
 
     # -- sends -----------------------------------------------------------------------------------------------------
     def start_send(self, parts: tuple[Buffer, ...], deadline_at: float) -> bool:
-        """Queue ``parts`` in order (one ``writev``, then a copy of what the kernel did not take); done when all are sent.
+        """Queue ``parts`` in order (one ``writev``, a copy of what the kernel did not take); done when all are sent.
 
         Ends with OK, RESET or DEADLINE. After DEADLINE, and after ``cancel_send``, what was not sent is dropped: the
         message is torn, later sends end with RESET, and the link is good for nothing but ``close``.
@@ -288,7 +288,7 @@ class Link:
             self.send_status, self.send_done = Status.CANCELLED, False
 
     def close(self) -> None:
-        """Close the socket now and forget every buffer. Idempotent. TLS: close_notify is tried once, without waiting."""
+        """Close the socket now, forget every buffer. Idempotent. TLS: close_notify is tried once, without waiting."""
         relay = self._relay
         polite = not self.outbox.held and not self.outbox.broken and self.inbox.end is not Status.RESET
         if relay is not None:
@@ -381,7 +381,7 @@ class Link:
 
     # -- inside --------------------------------------------------------------------------------------------------------
     def _unparked(self) -> RelayPort | None:
-        """The relay, None if the link is closed. Raises RuntimeError before ``add``, or with a read operation parked."""
+        """The relay, None if the link is closed. RuntimeError before ``add``, or with a read operation parked."""
         relay = self._relay
         if relay is None:
             self._not_in_a_relay()

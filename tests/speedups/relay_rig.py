@@ -111,7 +111,7 @@ class Rig:
         return self.relay.expire(self.now)
 
     def read_end(self, link: Link, complete: bool) -> Status:
-        """The status of a read operation that ``start_*`` said is ``complete`` or that must end without time passing."""
+        """The status of a read operation that is ``complete``, as ``start_*`` said, or ends without time passing."""
         self._end(link, complete, read=True)
         return link.status
 

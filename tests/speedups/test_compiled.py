@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-import omniroute._speedups
 from omniroute import _speedups
 
 REQUIRED = os.environ.get("OMNIROUTE_REQUIRE_SPEEDUPS") == "1"
@@ -14,7 +13,7 @@ REQUIRED = os.environ.get("OMNIROUTE_REQUIRE_SPEEDUPS") == "1"
 
 @pytest.mark.skipif(not REQUIRED, reason="OMNIROUTE_REQUIRE_SPEEDUPS is not 1: the plain halves are enough here")
 def test_every_compiled_half_is_importable_and_chosen() -> None:
-    sources = sorted(Path(omniroute._speedups.__file__).parent.glob("*_c.pyx"))
+    sources = sorted(Path(_speedups.__file__).parent.glob("*_c.pyx"))
     assert sources, "no .pyx beside the plain halves: this is not a source tree"
     for source in sources:
         importlib.import_module(f"omniroute._speedups.{source.stem}")

@@ -32,7 +32,7 @@ def park(rig: Rig, state: str) -> tuple[Link, Link]:
         link.watch = sink
         starts = {"piece": lambda: link.start_piece(0.0), "body": lambda: link.start_body(1000, 0.0, 10.0)}
         pump = lambda: link.start_pump(sink, None, first=b"head", heartbeat_s=1.0)  # noqa: E731  # one of three
-        assert starts.get(state.split()[-1], pump)() is False
+        assert starts.get(state.rpartition(" ")[2], pump)() is False
     while state == "full pump" and (push(peer, b"x" * 65536) or rig.ready()):
         rig.settle()
     rig.settle()
