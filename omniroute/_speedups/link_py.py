@@ -172,6 +172,8 @@ class Link:
 
     def set_body(self, kind: int, length: int = 0) -> None:
         """Declare the framing (``BODY_*``) of the body that follows the head just read."""
+        if self._operation is not None:
+            raise RuntimeError("a read operation is already parked on this link")
         self._body = BodyReader(kind, length)
 
     def start_body(self, limit_bytes: int, deadline_at: float, min_rate: float = 0.0) -> bool:
