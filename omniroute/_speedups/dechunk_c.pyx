@@ -21,11 +21,7 @@ never passes ``at``.
 
 from libc.string cimport memmove
 
-cdef enum:  # status.BODY_*, checked against it in tests/speedups/test_relay_compiled.py
-    BODY_NONE = 0
-    BODY_LENGTH = 1
-    BODY_CHUNKED = 2
-    BODY_UNTIL_EOF = 3
+from omniroute._speedups.link_c cimport BODY_CHUNKED, BODY_LENGTH, BODY_NONE, BODY_UNTIL_EOF
 
 cdef enum:
     EXTENSION_BYTES = 4096   # behind the digits of one chunk size: nobody sends any, attackers send long ones

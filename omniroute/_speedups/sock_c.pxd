@@ -32,7 +32,8 @@ cdef class Sock:
     cdef bint read_wants_write           # TLS: a read can go on only after a write edge
     cdef bint write_wants_read           # TLS: the other way round
     cdef readonly bint gone              # RDHUP, HUP or ERR has been reported
-    cdef bint write_broken               # a send failed for good
+    cdef bint write_broken               # nothing can be written any more
+    cdef bint write_failed               # because the connection broke
     cdef int end                         # 0, or the FILL_* every further fill returns
     cdef str fault                       # one sentence about the last failure, no payload
     cdef readonly long long received_bytes
@@ -45,5 +46,6 @@ cdef class Sock:
     cdef int transmit(self, iovec* parts, int count) except -1
     cdef int flush(self) except -1
     cdef int flush_tls(self) except -1
+    cdef int fail_write(self, str fault) except -1
     cdef int break_write(self, str fault) except -1
     cdef int detach(self) except -1

@@ -222,7 +222,7 @@ cdef class Sock:
                 break
         if took < 0:
             if errno != EAGAIN:
-                return self.break_write(errno_text(errno))
+                return self.fail_write(errno_text(errno))
             took = 0
         self.sent_bytes += took
         skip = took
@@ -249,7 +249,7 @@ cdef class Sock:
                 if errno == EINTR:
                     continue
                 if errno != EAGAIN:
-                    return self.break_write(errno_text(errno))
+                    return self.fail_write(errno_text(errno))
                 took = 0
             self.sent_bytes += took
             self.outbox.start += took
@@ -276,7 +276,7 @@ cdef class Sock:
                 self.write_wants_read = True
                 break
             except OSError as error:
-                return self.break_write(f"TLS write: {getattr(error, 'reason', None) or type(error).__name__}")
+                return self.fail_write(f"TLS write: {getattr(error, 'reason', None) or type(error).__name__}")
             self.sent_bytes += took
             if self.outbox.data == NULL:  # closed or cancelled meanwhile
                 break
@@ -285,7 +285,12 @@ cdef class Sock:
                 held_free(&self.outbox)
         return 0
 
+    cdef int fail_write(self, str fault) except -1:
+        self.write_failed = True
+        return self.break_write(fault)
+
     cdef int break_write(self, str fault) except -1:
+        """Drops what waits and takes nothing more: half a message must not be followed by another."""
         self.write_broken = True
         self.fault = fault
         held_free(&self.outbox)
