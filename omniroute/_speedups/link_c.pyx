@@ -361,8 +361,8 @@ cdef class Endpoint(Sock):
             if self.sent_bytes != before:
                 self.moved_at = self.relay.now
             self.wrote()
-        if mask & (EPOLLHUP | EPOLLERR) and not self.write_broken and self.relay is not None:
-            self.break_write("the peer closed the connection")
+        if mask & EPOLLERR and not self.write_broken and self.relay is not None:
+            self.break_write("the connection broke")
             self.wrote()
         if left:
             self.leave()

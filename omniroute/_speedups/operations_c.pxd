@@ -15,6 +15,7 @@ cdef class Reader(Endpoint):
     cdef Py_ssize_t moved                # bytes this link has moved in the current turn
     cdef Py_ssize_t limit                # bytes, of a head or body
     cdef Py_ssize_t scanned              # bytes of the held head that hold no end
+    cdef double head_s                   # from the first byte of a head to its end; 0.0 once it runs, or for none
     cdef int skipped                     # CRLFs dropped before the head
     cdef double min_rate                 # payload bytes per second
     cdef PyObject* body                  # a bytes object being filled (ours alone), NULL before the first byte

@@ -78,10 +78,11 @@ cdef class Reader(Endpoint):
         return True
 
     # -- starting ------------------------------------------------------------------------------------------------------
-    def start_head(self, Py_ssize_t limit_bytes, double deadline_at):
+    def start_head(self, Py_ssize_t limit_bytes, double deadline_at, double head_s=0.0):
         """See ``link_py.Link.start_head``."""
         if not self.begin(OP_HEAD, deadline_at):
             return True
+        self.head_s = head_s
         self.declared = False
         self.limit = limit_bytes
         self.scanned = 0
@@ -193,9 +194,12 @@ cdef class Reader(Endpoint):
         return 0
 
     cdef Py_ssize_t cut_head(self, const char* data, Py_ssize_t size) except -1:
-        """Looks for the head in all the bytes there are; how many of them are used up."""
+        """Looks for the head in all the bytes there are (at least one); how many of them are used up."""
         cdef Py_ssize_t used = 0
         cdef Py_ssize_t length
+        if self.head_s > 0.0:
+            self.deadline_at = self.relay.now + self.head_s
+            self.head_s = 0.0
         while self.skipped < LEADING_CRLFS and size - used >= 2 and data[used] == c"\r" and data[used + 1] == c"\n":
             used += 2
             self.skipped += 1

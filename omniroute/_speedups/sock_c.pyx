@@ -55,27 +55,32 @@ cdef object SSLEnd = ssl.SSLEOFError
 cdef object SSLZeroReturn = ssl.SSLZeroReturnError
 
 
-cdef int held_append(Held* held, const char* data, Py_ssize_t size) except -1:
-    """Copies ``data`` behind what is held. Amortised O(size): moves down only what is less than half, else doubles."""
+cdef int held_reserve(Held* held, Py_ssize_t more) except -1:
+    """Room for ``more`` bytes at the end. Amortised: moves down only to gain half the room or when it grows anyway."""
     cdef Py_ssize_t used = held.end - held.start
     cdef Py_ssize_t capacity
     cdef char* grown
-    if size <= 0:
+    if held.end + more <= held.capacity:
         return 0
-    if held.end + size > held.capacity:
-        if held.start:
-            memmove(held.data, held.data + held.start, used)
-            held.start = 0
-            held.end = used
-        if used + size > held.capacity // 2:
-            capacity = max(held.capacity * 2, used + size, <Py_ssize_t> FIRST_BYTES)
-            grown = <char*> realloc(held.data, capacity)
-            if grown == NULL:
-                raise MemoryError
-            held.data = grown
-            held.capacity = capacity
-    memcpy(held.data + held.end, data, size)
-    held.end += size
+    if held.start:
+        memmove(held.data, held.data + held.start, used)
+        held.start = 0
+        held.end = used
+    if used + more > held.capacity // 2:
+        capacity = max(held.capacity + held.capacity // 2, used + more, <Py_ssize_t> FIRST_BYTES)
+        grown = <char*> realloc(held.data, capacity)
+        if grown == NULL:
+            raise MemoryError
+        held.data = grown
+        held.capacity = capacity
+    return 0
+
+
+cdef int held_append(Held* held, const char* data, Py_ssize_t size) except -1:
+    if size > 0:
+        held_reserve(held, size)
+        memcpy(held.data + held.end, data, size)
+        held.end += size
     return 0
 
 
@@ -205,14 +210,15 @@ cdef class Sock:
         cdef int i
         if self.write_broken or self.fd < 0:
             return 0
-        if self.tls or self.outbox.data != NULL:
-            for i in range(count):
-                held_append(&self.outbox, <char*> parts[i].iov_base, parts[i].iov_len)
-            return self.flush()
         for i in range(count):
             total += parts[i].iov_len
         if total == 0:
             return 0
+        if self.tls or self.outbox.data != NULL:
+            held_reserve(&self.outbox, total)
+            for i in range(count):
+                held_append(&self.outbox, <char*> parts[i].iov_base, parts[i].iov_len)
+            return self.flush()
         memset(&message, 0, sizeof(message))
         message.msg_iov = parts
         message.msg_iovlen = count
@@ -228,6 +234,7 @@ cdef class Sock:
         skip = took
         if skip < total:
             self.writable = False
+            held_reserve(&self.outbox, total - skip)
             for i in range(count):
                 if skip >= parts[i].iov_len:
                     skip -= parts[i].iov_len
