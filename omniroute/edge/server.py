@@ -114,12 +114,13 @@ class Edge:
         while True:
             await trio.lowlevel.wait_readable(listener)
             for taken in range(ACCEPT_BATCH):
-                if self._open >= self._options.max_connections and (taken or not self._evict()):
+                if self._open >= self._options.max_connections:
                     if taken:
                         break  # whether anybody still waits, the next wake-up tells: nobody is evicted for nobody
-                    self._say("%d connections are open, the bound (max_connections): new ones wait", self._open)
-                    await trio.sleep(PAUSE_S)
-                    break
+                    if not self._evict():
+                        self._say("%d connections are open, the bound (max_connections): new ones wait", self._open)
+                        await trio.sleep(PAUSE_S)
+                        break
                 try:
                     sock, address = listener.accept()
                 except BlockingIOError:  # another worker was quicker, or the queue is empty
