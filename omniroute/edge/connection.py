@@ -84,7 +84,7 @@ class ClientConnection:
             keep_alive=head.keep_alive,
             http10=head.http10,
             head_only=head.method == "HEAD",
-            extra=() if origin is None else self._state.cors.headers(origin),
+            extra=() if origin is None or head.method == "OPTIONS" else self._state.cors.headers(origin),
         )
         endpoint = resource.endpoints.get(head.method)
         if endpoint is None:
