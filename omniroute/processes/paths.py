@@ -23,7 +23,7 @@ class DataDirectoryError(OmniRouteError):
 
 
 class DataPaths(msgspec.Struct, frozen=True):
-    """The layout of a data directory. What is in ``run/`` is worthless once the gateway has stopped, but for the rings."""
+    """The layout of a data directory. Once the gateway has stopped, ``run/`` holds nothing of worth but the rings."""
 
     data: Path
 

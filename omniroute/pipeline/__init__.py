@@ -1,0 +1,1 @@
+"""The path of a request: stages that know only ports and cores."""
