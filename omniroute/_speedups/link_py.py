@@ -159,15 +159,16 @@ class Link:
         return len(self.inbox.held)
 
     # -- read operations (one at a time) --------------------------------------------------------------------------
-    def start_head(self, limit_bytes: int, deadline_at: float) -> bool:
+    def start_head(self, limit_bytes: int, deadline_at: float, head_s: float = 0.0) -> bool:
         r"""Read up to and including the first ``\r\n\r\n`` or ``\n\n``. ``result`` is those bytes.
 
         Leading CRLFs (at most 2, RFC 9112 §2.2) are skipped. CLOSED if FIN came before any byte, TRUNCATED after some,
         TOO_LARGE as soon as more than ``limit_bytes`` hold no end, DEADLINE. A trickle costs no task wake-up.
+        With ``head_s`` > 0, ``deadline_at`` is the deadline of the first byte, and the rest has ``head_s`` from then on.
         """
         relay = self._unparked()
         self._body = None
-        return self._start(relay, HeadRead(limit_bytes, deadline_at))
+        return self._start(relay, HeadRead(limit_bytes, deadline_at, head_s))
 
     def set_body(self, kind: int, length: int = 0) -> None:
         """Declare the framing (``BODY_*``) of the body that follows the head just read."""

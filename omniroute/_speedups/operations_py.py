@@ -59,18 +59,21 @@ class _Read:
 class HeadRead(_Read):
     """Up to and including the first blank line."""
 
-    __slots__ = ("_limit_bytes", "_scanned", "_skipped")
+    __slots__ = ("_head_s", "_limit_bytes", "_scanned", "_skipped")
     LEADING_CRLFS = 2
 
-    def __init__(self, limit_bytes: int, deadline_at: float) -> None:
+    def __init__(self, limit_bytes: int, deadline_at: float, head_s: float) -> None:
         super().__init__("head", deadline_at)
+        self._head_s = head_s
         self._limit_bytes = limit_bytes
         self._scanned = 0  # bytes already known to hold no end: a trickled head is not scanned again and again
         self._skipped = 0
 
     def advance(self, inbox: Inbox, now: float) -> Status | None:
-        del now
         held = inbox.held
+        if held and self._head_s:
+            self._deadline_at = now + self._head_s
+            self._head_s = 0.0
         while self._skipped < self.LEADING_CRLFS and held.startswith(b"\r\n"):
             del held[:2]
             self._skipped += 1

@@ -43,9 +43,12 @@ class Wire(Link):
         self.waiter = trio.lowlevel.current_task()
         await trio.lowlevel.wait_task_rescheduled(self._abort_read)
 
-    async def read_head(self, limit_bytes: int, deadline_at: float) -> bytes:
-        """The next message head with its blank line. Raises WireError (CLOSED between messages)."""
-        if not self.start_head(limit_bytes, deadline_at):
+    async def read_head(self, limit_bytes: int, deadline_at: float, head_s: float = 0.0) -> bytes:
+        """The next message head with its blank line. Raises WireError (CLOSED between messages).
+
+        With ``head_s``, ``deadline_at`` is for its first byte, and ``head_s`` for the rest from then on.
+        """
+        if not self.start_head(limit_bytes, deadline_at, head_s):
             await self._parked_read()
         if self.status:
             raise WireError(self.status, self.detail)

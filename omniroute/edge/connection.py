@@ -1,0 +1,292 @@
+"""One client connection: request after request until one of the two sides is through with it.
+
+One task and one cancel scope for the connection's life. A request adds neither: its deadlines are the relay's. The
+order within a request: head, route, body, handler, answer. Whatever goes wrong before the handler was called leaves
+bytes of unknown meaning behind, so the connection closes after the error; after that point it can be kept.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import secrets
+import socket
+from typing import Final
+
+import trio
+
+from omniroute._speedups import BODY_LENGTH, BODY_NONE, BODY_UNTIL_EOF, Status
+from omniroute.edge.head import RequestHead, parse_head
+from omniroute.edge.reply import ClientReply, plain_error
+from omniroute.edge.routes import Endpoint, RenderError, Resource
+from omniroute.edge.state import EdgeState
+from omniroute.errors import ClientError, GatewayFault, OmniRouteError, Overloaded
+from omniroute.ports import ClientGone, Incoming
+from omniroute.wire import Wire, WireError
+
+_log: Final = logging.getLogger(__name__)
+
+_CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
+
+REST_EVERY: Final = 8
+"""Requests after which a connection lets the others run even if it never had to wait: a client that pipelines what we
+answer ourselves (a model list, errors) would else keep the loop to itself."""
+
+
+class ClientConnection:
+    """``run`` serves the socket to its end and closes it."""
+
+    __slots__ = ("_id", "_peer", "_served", "_sock", "_state", "scope", "wire")
+
+    def __init__(self, state: EdgeState, sock: socket.socket, wire: Wire, peer: str) -> None:
+        """``wire`` wraps ``sock`` and is registered with the relay."""
+        self._state = state
+        self._sock = sock
+        self._peer = peer
+        self._id = secrets.token_hex(8)
+        self._served = 0
+        self.wire = wire
+        self.scope = trio.CancelScope()
+        """Cancelled to close the connection at once."""
+
+    async def run(self) -> None:
+        """Serve until the connection ends. Raises nothing of the client's doing."""
+        try:
+            with self.scope:
+                while await self._serve_one():
+                    self._served += 1
+                    if self.wire.buffered() or self._served % REST_EVERY == 0:
+                        await trio.lowlevel.checkpoint()
+        except (WireError, ClientGone):
+            pass  # the client left or stalls: there is nobody to tell
+        finally:
+            self.wire.close()
+
+    async def _serve_one(self) -> bool:
+        """Serve the next request; whether another may follow."""
+        data = await self._read_head()
+        if not data:
+            return False
+        request_id = f"req_{self._id}{self._served:04x}"
+        try:
+            head = parse_head(data, self._state.options)
+        except ClientError as exc:
+            return await self._refuse(self._bare_reply(request_id), exc, plain_error, request_id)
+        found = self._state.routes.find(head.path)
+        if found is None:
+            return await self._to_control(head, request_id)
+        path, resource = found
+        origin = head.headers.get(b"origin")
+        reply = ClientReply(
+            self._state,
+            self.wire,
+            request_id,
+            keep_alive=head.keep_alive,
+            http10=head.http10,
+            head_only=head.method == "HEAD",
+            extra=() if origin is None else self._state.cors.headers(origin),
+        )
+        endpoint = resource.endpoints.get(head.method)
+        if endpoint is None:
+            return await self._without_endpoint(head, resource, reply, request_id)
+        return await self._to_endpoint(head, path, endpoint, reply, request_id)
+
+    async def _read_head(self) -> bytes:
+        """The next head, or nothing: the connection is over (and was told why, where there was a reason)."""
+        wire, options = self.wire, self._state.options
+        now = trio.current_time()
+        self._state.idle[self] = now
+        received = wire.received_bytes - wire.buffered()
+        # a new connection has no idle time: it was opened for a request
+        wait_s, head_s = (
+            (options.keep_alive_s, options.head_timeout_s) if self._served else (options.head_timeout_s, 0.0)
+        )
+        try:
+            return await wire.read_head(options.head_bytes, now + wait_s, head_s)
+        except WireError as exc:
+            error = self._head_error(exc, begun=wire.received_bytes > received)
+            if error is not None:
+                request_id = f"req_{self._id}{self._served:04x}"
+                await self._refuse(self._bare_reply(request_id), error, plain_error, request_id)
+            return b""
+        finally:
+            del self._state.idle[self]
+
+    def _head_error(self, exc: WireError, *, begun: bool) -> ClientError | None:
+        options = self._state.options
+        if exc.status is Status.TOO_LARGE:
+            message = f"The request's headers are longer than {options.head_bytes} bytes; send fewer or shorter ones."
+            return ClientError(message, status=431, code="headers_too_large", kind="too_large")
+        if exc.status is Status.DEADLINE and begun:
+            message = f"The request's headers did not arrive within {options.head_timeout_s:g} s."
+            return ClientError(message, status=408, code="request_timeout", kind="timeout")
+        if exc.status is Status.MALFORMED:
+            return ClientError(f"Not an HTTP/1.1 request: {exc.detail}.")
+        return None
+
+    async def _to_endpoint(
+        self, head: RequestHead, path: str, endpoint: Endpoint, reply: ClientReply, request_id: str
+    ) -> bool:
+        state = self._state
+        received_at = trio.current_time()
+        held = 0
+        try:
+            try:
+                if head.body == BODY_NONE:
+                    self.wire.set_body(BODY_NONE)
+                    body = b""
+                else:
+                    limit = endpoint.body_bytes or state.options.body_bytes
+                    held = self._reserve(head, limit)
+                    body = await self._read_body(head, limit)
+                    state.bodies_held += len(body) - held
+                    held = len(body)
+            except OmniRouteError as exc:
+                return await self._refuse(reply, exc, endpoint.render_error, request_id)
+            incoming = Incoming(
+                request_id=request_id,
+                method=head.method,
+                path=path,
+                query=head.query,
+                headers=head.headers,
+                body=body,
+                received_at=received_at,
+                peer=self._peer,
+                watch=self.wire,
+            )
+            await self._call(endpoint, incoming, reply)
+        finally:
+            state.bodies_held -= held
+        return reply.ended and reply.keep_alive
+
+    def _reserve(self, head: RequestHead, limit: int) -> int:
+        """Take the body's size out of the worker's allowance; how much was taken."""
+        options = self._state.options
+        if head.length > limit:
+            raise _body_too_large(limit)
+        wanted = head.length if head.body == BODY_LENGTH else options.chunked_reserve_bytes
+        if self._state.bodies_held + wanted > options.bodies_bytes:
+            raise Overloaded("Too many request bodies are held right now; try again shortly.", retry_after_s=1.0)
+        self._state.bodies_held += wanted
+        return wanted
+
+    async def _read_body(self, head: RequestHead, limit: int) -> bytes:
+        wire, options = self.wire, self._state.options
+        wire.set_body(head.body, head.length)
+        now = trio.current_time()
+        if head.expect_continue and not wire.buffered():
+            await wire.send((_CONTINUE,), now + options.write_timeout_s)
+        try:
+            return await wire.read_body(limit, now + options.body_grace_s, options.body_min_rate)
+        except WireError as exc:
+            if exc.status is Status.TOO_LARGE:
+                raise _body_too_large(limit) from exc
+            if exc.status is Status.DEADLINE:
+                message = "The request body arrived too slowly."
+                raise ClientError(message, status=408, code="request_timeout", kind="timeout") from exc
+            if exc.status is Status.MALFORMED:
+                raise ClientError(f"The request body's chunks are malformed: {exc.detail}.") from exc
+            raise
+
+    async def _call(self, endpoint: Endpoint, incoming: Incoming, reply: ClientReply) -> None:
+        """Let the handler answer, and answer for it where it fails."""
+        try:
+            await endpoint.handler(incoming, reply)
+            if reply.ended:
+                return
+            raise GatewayFault(f"{endpoint.name} returned without an answer")  # noqa: TRY301 - the same treatment as any fault
+        except (ClientGone, WireError):
+            raise
+        except GatewayFault as exc:
+            _log.exception("fault in %s, request %s", endpoint.name, incoming.request_id)
+            error: OmniRouteError = exc
+        except OmniRouteError as exc:
+            error = exc
+        except Exception:  # noqa: BLE001 - a defect in one request is that request's 500, not everybody's outage
+            _log.exception("unexpected error in %s, request %s", endpoint.name, incoming.request_id)
+            error = GatewayFault("The gateway failed on this request; its log has the request id and the reason.")
+        if reply.ended:
+            reply.keep_alive = False  # answered, and failed after it: nothing more to say, nothing to trust
+        elif reply.begun:
+            await reply.abort(b"")
+        else:
+            await reply.fail(error, endpoint.render_error(error, incoming.request_id))
+
+    async def _without_endpoint(
+        self, head: RequestHead, resource: Resource, reply: ClientReply, request_id: str
+    ) -> bool:
+        """OPTIONS, or a method the path does not have."""
+        endpoint = next(iter(resource.endpoints.values()))
+        if head.body != BODY_NONE:
+            reply.keep_alive = False  # an answer with an unread body closes
+        if head.method == "OPTIONS":
+            await reply.complete(204, self._state.cors.preflight(head.headers, resource.allow), ())
+        else:
+            allow = resource.allow.decode()
+            error = ClientError(f"This path serves {allow}.", status=405, code="method_not_allowed")
+            body = endpoint.render_error(error, request_id)
+            headers = ((b"content-type", b"application/json"), (b"allow", resource.allow))
+            await reply.complete(405, headers, (body,))
+        if not reply.keep_alive:
+            await self._linger()
+        return reply.keep_alive
+
+    async def _to_control(self, head: RequestHead, request_id: str) -> bool:
+        control = self._state.control
+        reply = ClientReply(
+            self._state,
+            self.wire,
+            request_id,
+            keep_alive=head.keep_alive,
+            http10=head.http10,
+            head_only=head.method == "HEAD",
+        )
+        self.wire.set_body(head.body, head.length)
+        try:
+            if control is None:
+                raise ClientError("Nothing is served at this path.", status=404, code="not_found", kind="not_found")
+            await control.relay(head, self.wire, reply, self._peer, request_id)
+        except OmniRouteError as exc:
+            if reply.begun:
+                return False
+            if not self.wire.body_complete:
+                return await self._refuse(reply, exc, plain_error, request_id)
+            await reply.fail(exc, plain_error(exc, request_id))
+        if not self.wire.body_complete:
+            await self._linger()
+            return False
+        return reply.ended and reply.keep_alive
+
+    def _bare_reply(self, request_id: str) -> ClientReply:
+        """For a request whose head could not be understood."""
+        return ClientReply(self._state, self.wire, request_id)
+
+    async def _refuse(self, reply: ClientReply, error: OmniRouteError, render: RenderError, request_id: str) -> bool:
+        """Send an error while input is unread: the connection cannot go on."""
+        reply.keep_alive = False
+        await reply.fail(error, render(error, request_id))
+        await self._linger()
+        return False
+
+    async def _linger(self) -> None:
+        """Read and drop what still comes, bounded by time and size.
+
+        Closing on unread input makes the kernel send RST, which would take the answer away from a client that has not
+        read it yet (RFC 9112 §9.6).
+        """
+        options = self._state.options
+        try:
+            self._sock.shutdown(socket.SHUT_WR)
+        except OSError:
+            return  # gone already
+        deadline_at = trio.current_time() + options.linger_s
+        left_bytes = options.linger_bytes
+        self.wire.set_body(BODY_UNTIL_EOF)
+        with contextlib.suppress(WireError):  # the deadline, or the client's own end
+            while left_bytes > 0 and (piece := await self.wire.read_piece(deadline_at)):
+                left_bytes -= len(piece)
+
+
+def _body_too_large(limit_bytes: int) -> ClientError:
+    message = f"The request body is larger than {limit_bytes} bytes."
+    return ClientError(message, status=413, code="body_too_large", kind="too_large")

@@ -1,0 +1,186 @@
+"""The answer to one client request: heads, framing, keep-alive. Implements ``ports.Reply``."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import re
+from collections.abc import Iterable, Sequence
+from http import HTTPStatus
+from typing import Final
+
+import msgspec
+import trio
+
+from omniroute.edge.state import EdgeState
+from omniroute.errors import GatewayFault, OmniRouteError
+from omniroute.ports import Buffer, Headers
+from omniroute.wire import Wire, WireError
+
+_STATUS_LINES: Final = {status.value: b"HTTP/1.1 %d %b\r\n" % (status, status.phrase.encode()) for status in HTTPStatus}
+
+_OURS: Final = frozenset(
+    {b"connection", b"content-length", b"date", b"keep-alive", b"proxy-connection", b"transfer-encoding", b"upgrade"}
+    | {b"x-request-id", b"trailer", b"te"}
+)
+"""Headers of the connection or of the edge: never taken from a handler, however they came to it from an upstream."""
+
+_BODILESS: Final = frozenset({204, 304})
+_TOKEN: Final = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_LAST_CHUNK: Final = b"0\r\n\r\n"
+
+
+class ClientReply:
+    """One answer. ``keep_alive`` tells afterwards whether the connection may serve another request."""
+
+    __slots__ = (
+        "_extra",
+        "_head_only",
+        "_http10",
+        "_request_id",
+        "_state",
+        "begun",
+        "chunked",
+        "ended",
+        "keep_alive",
+        "sink",
+    )
+
+    def __init__(
+        self,
+        state: EdgeState,
+        sink: Wire,
+        request_id: str,
+        *,
+        keep_alive: bool = False,
+        http10: bool = False,
+        head_only: bool = False,
+        extra: Headers = (),
+    ) -> None:
+        """``head_only``: the request was HEAD. ``extra``: headers of the edge's own on any answer (CORS)."""
+        self._state = state
+        self._request_id = request_id.encode()
+        self._http10 = http10
+        self._head_only = head_only
+        self._extra = extra
+        self.sink = sink
+        self.keep_alive = keep_alive
+        self.begun = False
+        self.chunked = not http10
+        self.ended = False
+
+    async def complete(self, status: int, headers: Headers, body: Sequence[Buffer]) -> None:
+        """Send a whole answer, head and body in one go. ``body``: bytes or views of bytes."""
+        length = None if status in _BODILESS else sum(map(len, body))
+        head = self._begin(status, headers, b"" if length is None else b"content-length: %d\r\n" % length)
+        parts = (head, *body) if length and not self._head_only else (head,)
+        await self.sink.send(parts, trio.current_time() + self._state.options.write_timeout_s)
+        self.ended = True
+
+    def begin(self, status: int, headers: Headers) -> bytes:
+        """The head of a streamed answer. A stream cannot answer HEAD."""
+        if self._head_only:
+            raise GatewayFault("a stream was begun in answer to HEAD")
+        if self.chunked:
+            return self._begin(status, headers, b"transfer-encoding: chunked\r\n")
+        self.keep_alive = False  # the end is the close
+        return self._begin(status, headers, b"")
+
+    def begin_sized(self, status: int, headers: Headers, length: int | None) -> bytes:
+        """The head of an answer whose body has ``length`` bytes and is not chunked (None: the header is left out)."""
+        self.chunked = False
+        return self._begin(status, headers, b"" if length is None else b"content-length: %d\r\n" % length)
+
+    def begin_upgrade(self, headers: Headers, protocol: bytes) -> bytes:
+        """The head that turns the connection over to ``protocol``."""
+        self.chunked = False
+        self.keep_alive = False
+        return self._begin(101, headers, b"upgrade: %b\r\nconnection: upgrade\r\n" % protocol)
+
+    def frame(self, data: bytes) -> bytes:
+        """``data`` as one chunk; nothing for nothing, since an empty chunk would be the end."""
+        if not self.chunked or not data:
+            return data
+        return b"%x\r\n%b\r\n" % (len(data), data)
+
+    async def end(self, tail: bytes) -> None:
+        """Send the tail of a finished stream, as a pump gives it."""
+        if tail:
+            await self.sink.send((tail,), trio.current_time() + self._state.options.write_timeout_s)
+        self.ended = True
+
+    async def abort(self, event: bytes) -> None:
+        """End a begun stream after a failure; the connection closes afterwards. The client may be gone already."""
+        self.keep_alive = False
+        self.ended = True
+        tail = self.frame(event) + (_LAST_CHUNK if self.chunked else b"")
+        if tail:
+            with contextlib.suppress(WireError):  # it was to be told of a failure and has left, or stalls
+                await self.sink.send((tail,), trio.current_time() + self._state.options.write_timeout_s)
+
+    async def fail(self, error: OmniRouteError, body: bytes) -> None:
+        """Send ``error`` as a whole answer whose JSON body has been rendered."""
+        headers: Headers = ((b"content-type", b"application/json"),)
+        if error.retry_after_s is not None:
+            headers = (*headers, (b"retry-after", b"%d" % max(1, math.ceil(error.retry_after_s))))
+        await self.complete(error.status, headers, (body,))
+
+    def _begin(self, status: int, headers: Headers, framing: bytes) -> bytes:
+        if self.begun:
+            raise GatewayFault("a second answer was begun")
+        self.begun = True
+        if self._extra:
+            headers = (*headers, *self._extra)
+        lines = [name + b": " + value + b"\r\n" for name, value in headers if name not in _OURS]
+        block = b"".join(lines)
+        # one scan of the whole instead of one per header: as many line ends as lines, or something was smuggled in
+        if block.count(b"\n") != len(lines) or block.count(b"\r") != len(lines) or b"\0" in block:
+            block = _cleaned(headers)
+        if status == 101:
+            connection = b""
+        elif not self.keep_alive or self._state.draining:
+            self.keep_alive = False
+            connection = b"connection: close\r\n"
+        else:
+            connection = b"connection: keep-alive\r\n" if self._http10 else b""
+        return b"".join(
+            (
+                _STATUS_LINES.get(status) or b"HTTP/1.1 %d \r\n" % status,
+                self._state.date(),
+                b"x-request-id: ",
+                self._request_id,
+                b"\r\n",
+                block,
+                framing,
+                connection,
+                b"\r\n",
+            )
+        )
+
+
+def _cleaned(headers: Iterable[tuple[bytes, bytes]]) -> bytes:
+    """Header lines with what would end a line or a C string made blanks; a name that is no token is dropped."""
+    return b"".join(
+        b"%b: %b\r\n" % (name, value.translate(_BLANKED))
+        for name, value in headers
+        if name not in _OURS and _TOKEN.fullmatch(name) is not None
+    )
+
+
+_BLANKED: Final = bytes.maketrans(b"\r\n\0", b"   ")
+
+
+class _PlainError(msgspec.Struct):
+    message: str
+    type: str
+    code: str
+    request_id: str
+
+
+class _PlainBody(msgspec.Struct):
+    error: _PlainError
+
+
+def plain_error(error: OmniRouteError, request_id: str) -> bytes:
+    """The JSON body of an error where no dialect is known: an unreadable head, control away."""
+    return msgspec.json.encode(_PlainBody(_PlainError(error.message, error.kind, error.code, request_id)))
