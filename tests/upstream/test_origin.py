@@ -11,7 +11,9 @@ from omniroute.upstream.origin import Origin, OriginKey, Route, key_of, split_ba
 from omniroute.upstream.routes import RouteTable
 
 
-def connection(base_url: str, *, proxy: str = "", allow_private: bool = False, tls: TlsProfile | None = None) -> Connection:
+def connection(
+    base_url: str, *, proxy: str = "", allow_private: bool = False, tls: TlsProfile | None = None
+) -> Connection:
     return Connection(
         connection_id="c1",
         label="main",
