@@ -24,7 +24,7 @@ class Sample(msgspec.Struct, frozen=True):
     why: str = ""
 
 
-@click.command(short_help="Measure a running gateway as its clients see it.")
+@click.command("bench", short_help="Measure a running gateway as its clients see it.")
 @click.option("--url", default="http://127.0.0.1:20128", show_default=True, help="The gateway.")
 @click.option("--key", envvar="OMNIROUTE_API_KEY", required=True, help="An API key (or OMNIROUTE_API_KEY).")
 @click.option("--model", default="demo/echo", show_default=True)

@@ -151,7 +151,7 @@ def _rows(answer: object, name: str) -> list[dict[str, object]]:
     return rows
 
 
-@click.command(short_help="Say what is wrong with this installation and how to fix it.")
+@click.command("doctor", short_help="Say what is wrong with this installation and how to fix it.")
 @admin.options
 @click.option("--ready", is_flag=True, help="Only ask whether the gateway is ready; exit status 0 or 1 (for health checks).")
 @admin.runs
