@@ -54,7 +54,7 @@ def ids_with_one_home(count: int) -> list[int]:
 
 
 def processes(fd: int, script: str, count: int = 4) -> list[str]:
-    """Run ``script`` with a table named ``shared`` in real processes at once; what each printed. They start together."""
+    """Run ``script`` with a table named ``shared`` in real processes that start together; what each printed."""
     gate_read, gate_write = os.pipe()
     children = []
     for number in range(count):
@@ -351,7 +351,7 @@ def test_processes_are_given_each_number_once(fd: int) -> None:
 
 @pytest.mark.slow
 def test_rows_taken_over_by_processes_at_once_keep_gauges_exact(fd: int) -> None:
-    """More ids than rows of one window: rows are taken over all the time. A second gauge, in its own row, is the witness."""
+    """More ids than rows of one window: rows are taken over all the time. A second gauge is the witness."""
     table = load("shared_c").Shared(fd, create=True)
     crowd = ids_with_one_home(shared_py.PROBE_ROWS + 2)
     script = f"""
