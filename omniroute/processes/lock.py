@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import fcntl
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+from pathlib import Path
 from typing import Final
 
-from omniroute.errors import Kind, OmniRouteError
-from omniroute.processes.paths import DataPaths
+from omniroute.errors import Kind
+from omniroute.processes.paths import DataDirectoryError, DataPaths
 
 LOCK_MODE: Final = 0o600
 MAX_PID_BYTES: Final = 32
 
 
-class DirectoryInUseError(OmniRouteError):
+class LockedError(DataDirectoryError):
     """Another process holds the data directory."""
 
     status = 409
@@ -44,35 +43,44 @@ def holder_pid(paths: DataPaths) -> int:
         os.close(fd)
 
 
-@contextmanager
-def hold(paths: DataPaths) -> Iterator[None]:
-    """Own the data directory for the length of the block; the directories must exist (``DataPaths.create``).
+class DataDirectoryLock:
+    """Owns the data directory for the length of a ``with`` block; the directories in it are made if need be.
 
     Children do not inherit the descriptor: a supervisor that is killed frees the directory even if a worker outlives it
     for a moment. The file is never removed, since a second opener could then lock a name that no longer leads to it.
-
-    Raises:
-        DirectoryInUseError: naming the directory and the pid of the holder.
     """
-    fd = os.open(paths.lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, LOCK_MODE)
-    try:
+
+    def __init__(self, data_dir: str | Path) -> None:
+        self.paths = DataPaths(Path(data_dir))
+        self._fd = -1
+
+    def __enter__(self) -> DataPaths:
+        """Take the lock.
+
+        Raises:
+            LockedError: naming the directory and the pid of the holder.
+            DataDirectoryError: the directory cannot be used.
+        """
+        self.paths.create()
+        fd = os.open(self.paths.lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, LOCK_MODE)
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as exc:
             pid = _read_pid(fd)
-            raise DirectoryInUseError(
-                f"another gateway (pid {pid or 'not known yet'}) is running on {paths.data}: "
+            os.close(fd)
+            raise LockedError(
+                f"another gateway (pid {pid or 'not known yet'}) is running on {self.paths.data}: "
                 "stop it, or give this one its own --data-dir",
                 pid=pid,
             ) from exc
         os.ftruncate(fd, 0)
         os.pwrite(fd, f"{os.getpid()}\n".encode(), 0)
-        try:
-            yield
-        finally:
-            os.ftruncate(fd, 0)
-    finally:
-        os.close(fd)
+        self._fd = fd
+        return self.paths
+
+    def __exit__(self, *exc: object) -> None:
+        os.ftruncate(self._fd, 0)
+        os.close(self._fd)
 
 
 def _read_pid(fd: int) -> int:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from omniroute.processes.lock import DirectoryInUseError, hold, holder_pid
+from omniroute.processes.lock import DataDirectoryLock, LockedError, holder_pid
 from omniroute.processes.paths import DataDirectoryError, DataPaths
 
 
@@ -20,8 +20,8 @@ def paths(tmp_path: Path) -> DataPaths:
 
 
 def test_a_second_instance_is_refused_and_told_who_holds_the_directory(paths: DataPaths) -> None:
-    with hold(paths):
-        with pytest.raises(DirectoryInUseError) as caught, hold(paths):
+    with DataDirectoryLock(paths.data):
+        with pytest.raises(LockedError) as caught, DataDirectoryLock(paths.data):
             pytest.fail("two owners of one directory")
         assert caught.value.pid == os.getpid()
         assert str(os.getpid()) in caught.value.message
@@ -31,15 +31,15 @@ def test_a_second_instance_is_refused_and_told_who_holds_the_directory(paths: Da
 
 def test_the_directory_is_free_again_after_the_block(paths: DataPaths) -> None:
     assert holder_pid(paths) == 0
-    with hold(paths):
+    with DataDirectoryLock(paths.data):
         pass
     assert holder_pid(paths) == 0
-    with hold(paths):
+    with DataDirectoryLock(paths.data):
         assert holder_pid(paths) == os.getpid()
 
 
 def test_an_error_in_the_block_frees_the_directory(paths: DataPaths) -> None:
-    with pytest.raises(ZeroDivisionError), hold(paths):
+    with pytest.raises(ZeroDivisionError), DataDirectoryLock(paths.data):
         raise ZeroDivisionError
     assert holder_pid(paths) == 0
 
@@ -47,25 +47,24 @@ def test_an_error_in_the_block_frees_the_directory(paths: DataPaths) -> None:
 @pytest.mark.slow
 def test_a_killed_holder_leaves_the_directory_free(paths: DataPaths) -> None:
     script = (
-        "import sys; from pathlib import Path; from omniroute.processes.lock import hold;"
-        "from omniroute.processes.paths import DataPaths\n"
-        "with hold(DataPaths(Path(sys.argv[1]))):\n    print('held', flush=True); sys.stdin.read()"
+        "import sys; from omniroute.processes.lock import DataDirectoryLock\n"
+        "with DataDirectoryLock(sys.argv[1]):\n    print('held', flush=True); sys.stdin.read()"
     )
     command = [sys.executable, "-c", script, str(paths.data)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:
         assert child.stdout is not None
         assert child.stdout.readline() == b"held\n"
         assert holder_pid(paths) == child.pid
-        with pytest.raises(DirectoryInUseError, match=f"pid {child.pid}"), hold(paths):
+        with pytest.raises(LockedError, match=f"pid {child.pid}"), DataDirectoryLock(paths.data):
             pytest.fail("two owners of one directory")
         child.send_signal(signal.SIGKILL)
         child.wait()
-    with hold(paths):
+    with DataDirectoryLock(paths.data):
         assert holder_pid(paths) == os.getpid()
 
 
 def test_children_do_not_inherit_the_lock(paths: DataPaths) -> None:
-    with hold(paths):
+    with DataDirectoryLock(paths.data):
         child = subprocess.Popen(["cat"], stdin=subprocess.PIPE, close_fds=False)
     try:
         assert holder_pid(paths) == 0
@@ -76,7 +75,7 @@ def test_children_do_not_inherit_the_lock(paths: DataPaths) -> None:
 def test_directories_are_closed_to_others(paths: DataPaths) -> None:
     for directory in (paths.data, paths.run, paths.rings):
         assert directory.stat().st_mode & 0o777 == 0o700
-    with hold(paths):
+    with DataDirectoryLock(paths.data):
         assert paths.lock.stat().st_mode & 0o777 == 0o600
 
 
