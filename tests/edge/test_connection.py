@@ -57,6 +57,27 @@ async def test_pipelined_requests_are_answered_one_after_the_other() -> None:
             assert (await client.answer()).status == 200
 
 
+async def test_a_client_that_pipelines_leaves_the_others_their_turn() -> None:
+    async with house() as place, place.client() as greedy, place.client() as modest:
+        await modest.ask(GET)
+        await greedy.send(GET * 1000)
+        await modest.send(GET.replace(b"echo", b"echo?modest"))
+        await place.settled(lambda: len(place.handlers.seen) == 1002)
+        turns = [incoming.query for incoming in place.handlers.seen]
+        assert turns.index(b"modest") < 900
+
+
+async def test_close_with_unread_pipelined_requests_does_not_reset() -> None:
+    async with house() as place, place.client() as client:
+        close = b"GET /v1/gated HTTP/1.1\r\nHost: gw\r\nConnection: close\r\n\r\n"
+        await client.send(close + GET * 1000)
+        await place.handlers.entered.wait()
+        place.handlers.go_on.set()
+        assert (await client.answer()).body == b'{"gated":true}'
+        assert await client.rest() == b""
+        assert len(place.handlers.seen) == 1
+
+
 async def test_chunked_body() -> None:
     async with house() as place, place.client() as client:
         head = b"POST /v1/echo HTTP/1.1\r\nHost: gw\r\nTransfer-Encoding: chunked\r\n\r\n"
