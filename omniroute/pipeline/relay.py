@@ -16,7 +16,7 @@ from omniroute.domain import Timeouts
 from omniroute.errors import UpstreamError
 from omniroute.pipeline.values import PipelineOptions, Request, Served
 from omniroute.ports import ClientGone, Exchange, Headers, Reply
-from omniroute.translate import EventKind, read_error, read_stream_error
+from omniroute.translate import EventKind, read_stream_error
 from omniroute.wire import PumpLimits, Wire, WireError
 
 CLIENT_LEFT: Final = frozenset({Status.WATCHED_GONE, Status.SINK_BROKEN, Status.SINK_STALLED})
@@ -91,7 +91,7 @@ class Delivery:
         dialect, served = self._request.dialect, self._served
         failure = dialect.body_error(body)
         if failure is not None:
-            raise read_error(served.status, (), failure)
+            raise read_stream_error(failure)
         served.usage = dialect.usage_of_body(body)
         served.committed_at = trio.current_time()
         served.bytes_out = len(body)
@@ -148,7 +148,7 @@ class Delivery:
             for event in events:
                 kind = dialect.classify_event(event_data(event))
                 if kind is EventKind.ERROR:
-                    raise read_stream_error(event_data(event))
+                    raise read_stream_error(tap.error)
                 committed = committed or kind is not EventKind.HANDSHAKE
                 held_bytes += len(event)
             held += events
