@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     import httpx
 
-    from omniroute.processes.paths import DataPaths
+    from omniroute.paths import DataPaths
 
 P = ParamSpec("P")
 
@@ -31,7 +31,7 @@ TIMEOUT_S: Final = 60.0
 def data_paths(data_dir: str | None) -> DataPaths:
     """The layout of ``--data-dir``, or of the directory the environment names."""
     from omniroute.config import load
-    from omniroute.processes.paths import DataPaths
+    from omniroute.paths import DataPaths
 
     return DataPaths(Path(load(data_dir=data_dir).process.data_dir))
 
@@ -89,12 +89,11 @@ async def client(paths: DataPaths) -> AsyncIterator[httpx.AsyncClient]:
         async with httpx.AsyncClient(transport=transport, base_url="http://omniroute", timeout=TIMEOUT_S, headers=headers) as http:
             yield http
         return
-    from omniroute.app import stopped_control
+    from omniroute.app.control import stopped_control
     from omniroute.config import master_key
-    from omniroute.processes.lock import hold
+    from omniroute.processes.lock import DataDirectoryLock
 
-    paths.create()
-    with hold(paths):
+    with DataDirectoryLock(paths.data):
         async with stopped_control(paths, master_key()) as app:
             transport = httpx.ASGITransport(app)
             async with httpx.AsyncClient(transport=transport, base_url="http://omniroute", timeout=TIMEOUT_S, headers=headers) as http:

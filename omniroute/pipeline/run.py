@@ -52,9 +52,9 @@ class Pipeline:
             story.key_id = caller.key_id
             peeked = dialect.peek(incoming.body)
             story.model, story.streamed = peeked.model, peeked.stream
-            with admit(caller, self._shared, time.monotonic_ns()) as held:
+            with admit(caller, self._shared, time.monotonic_ns()):
                 route = plan(peeked.model, caller, snapshot)
-                request = Request(incoming, dialect, peeked, snapshot, caller, route, held)
+                request = Request(incoming, dialect, peeked, snapshot, caller, route)
                 await self._until_answered(request, reply, story)
         except OmniRouteError as exc:
             story.failed(exc)

@@ -35,8 +35,6 @@ class Request(msgspec.Struct, frozen=True):
     snapshot: Snapshot
     caller: Caller
     plan: Plan
-    held: tuple[int, ...]
-    """Gauges the request holds while it runs (given back by control if this process dies)."""
 
 
 class Served(msgspec.Struct):

@@ -66,6 +66,8 @@ class DrainState(msgspec.Struct, frozen=True):
     lag_s: float = 0.0
     """How long the rings have not been empty: no record is missing from the ledger for longer."""
     rings: int = 0
+    writers: int = 0
+    """Rings whose worker lives."""
     drained_records: int = 0
     """Since this process began, lost ones included."""
     lost_attempts: int = 0
@@ -279,6 +281,7 @@ class Drain:
             backlog_bytes=backlog,
             lag_s=0.0 if self._behind_since is None else now - self._behind_since,
             rings=len(self._rings),
+            writers=sum(not ring.orphaned for ring in self._rings.values()),
         )
         if status != before:
             if error:

@@ -23,8 +23,7 @@ ID_BYTES: Final = 40
 
 OPEN_MODEL_BYTES: Final = 60
 RECORD_MODEL_BYTES: Final = 200
-MAX_COUNTERS: Final = 8
-"""Gauges of an open attempt. With the limits above no entry and no record can be longer than its place in the ring."""
+"""With these limits no entry and no record can be longer than its place in the ring."""
 
 LARGEST_COUNT: Final = (1 << 63) - 1
 """SQLite's largest integer. Counts come from upstreams and may claim more."""
@@ -108,8 +107,6 @@ def create_journal(directory: Path, slot: int) -> RingJournal:
 
 
 def _encode_open(attempt: OpenAttempt) -> bytes:
-    if len(attempt.counters) > MAX_COUNTERS:
-        raise ValueError(f"attempt holds {len(attempt.counters)} gauges, at most {MAX_COUNTERS}")
     try:
         entry = _encoder.encode(attempt)
     except UnicodeEncodeError:

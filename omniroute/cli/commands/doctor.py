@@ -16,7 +16,7 @@ from omniroute.cli import admin, output
 from omniroute.errors import OmniRouteError
 
 if TYPE_CHECKING:
-    from omniroute.processes.paths import DataPaths
+    from omniroute.paths import DataPaths
 
 WANTED_FILES: Final = 4096
 """Open files a worker should be allowed: two per running request, and some."""
