@@ -108,10 +108,11 @@ class UpstreamError(OmniRouteError):
         status: int | None = None,
         kind: Kind | None = None,
         code: str | None = None,
+        param: str | None = None,
         retry_after_s: float | None = None,
         body: bytes = b"",
     ) -> None:
-        super().__init__(message, status=status, kind=kind, code=code, retry_after_s=retry_after_s)
+        super().__init__(message, status=status, kind=kind, code=code, param=param, retry_after_s=retry_after_s)
         self.scope = scope
         self.error_class = error_class
         self.answered = answered
