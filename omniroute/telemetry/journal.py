@@ -50,7 +50,7 @@ class RingJournal:
         return self._path
 
     def open(self, attempt: OpenAttempt) -> int:
-        """A slot for an attempt about to start. Raises ``errors.Overloaded`` if finished calls could no longer be kept."""
+        """A slot for an attempt about to start. ``errors.Overloaded`` if finished calls could no longer be kept."""
         try:
             return self._ring.open(_encode_open(attempt))
         except RingFullError as exc:
