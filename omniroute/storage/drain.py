@@ -70,13 +70,10 @@ class DrainState(msgspec.Struct, frozen=True):
     lag_s: float = 0.0
     """How long the rings have not been empty: no record is missing from the ledger for longer."""
     rings: int = 0
-<<<<<<< HEAD
     writers: int = 0
     """Rings whose worker lives."""
-=======
     refused_rings: int = 0
     """Files left alone because their layout is foreign or broken; the log says why."""
->>>>>>> shared
     drained_records: int = 0
     """New in the ledger since this process began, lost ones included."""
     lost_attempts: int = 0
@@ -292,11 +289,8 @@ class Drain:
             backlog_bytes=backlog,
             lag_s=0.0 if self._behind_since is None else now - self._behind_since,
             rings=len(self._rings),
-<<<<<<< HEAD
             writers=sum(not ring.orphaned for ring in self._rings.values()),
-=======
             refused_rings=len(self._refused),
->>>>>>> shared
         )
         if status != before:
             if error:
