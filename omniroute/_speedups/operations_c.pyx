@@ -72,7 +72,7 @@ cdef class Reader(Endpoint):
             if self.relay.translating:
                 return False
             count = self.fill(self.relay.scratch, READ, NULL, 0)
-            if count > 0:
+            if count > 0 and self.relay is not None:
                 self.keep(0, count)
             return count == FILL_AGAIN
         return True
