@@ -49,6 +49,11 @@ class Reply(Protocol):
     """What goes to ``sink`` between begin and end is chunk-framed (False: HTTP/1.0, the end is the close)."""
 
     @property
+    def last_chunk(self) -> bytes:
+        """What ends the framing: the last chunk, or nothing if not chunked."""
+        ...
+
+    @property
     def sink(self) -> object:
         """The client's wire (``wire.Wire``)."""
         ...
@@ -62,7 +67,7 @@ class Reply(Protocol):
         ...
 
     def frame(self, data: bytes) -> bytes:
-        """``data`` as one chunk (or as it is, if not chunked)."""
+        """``data`` as one chunk (or as it is, if not chunked); nothing for nothing."""
         ...
 
     async def end(self, tail: bytes) -> None:

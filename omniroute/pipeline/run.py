@@ -17,7 +17,7 @@ from omniroute.pipeline.authenticate import authenticate
 from omniroute.pipeline.plan import plan
 from omniroute.pipeline.values import PipelineOptions, Request, Served, Summary
 from omniroute.ports import ClientGone, Configuration, Incoming, Journal, Reply, Upstream
-from omniroute.translate import Dialect
+from omniroute.translate import Dialect, model_body, models_body, retryable
 
 Observe = Callable[[Summary], None]
 """Told of every finished request: log and metrics. Must not wait."""
@@ -74,7 +74,7 @@ class Pipeline:
             try:
                 await self._attempts.attempt(request, served, reply)
             except UpstreamError as exc:
-                if reply.begun or not request.dialect.retryable(exc):
+                if reply.begun or not retryable(exc):
                     raise
                 last = exc
             else:
@@ -82,20 +82,20 @@ class Pipeline:
         assert last is not None, "a plan is never empty"
         raise last
 
-    async def models(self, dialect: Dialect, incoming: Incoming, reply: Reply) -> None:
+    async def models(self, incoming: Incoming, reply: Reply) -> None:
         """``GET /v1/models``: what this caller can really call."""
         snapshot = self._configuration.current()
         caller = authenticate(incoming, snapshot, time.time())
-        await reply.complete(200, _JSON, (dialect.models_body(_callable_models(caller, snapshot), _created(snapshot)),))
+        await reply.complete(200, _JSON, (models_body(_callable_models(caller, snapshot), _created(snapshot)),))
 
-    async def model(self, dialect: Dialect, incoming: Incoming, reply: Reply) -> None:
+    async def model(self, incoming: Incoming, reply: Reply) -> None:
         """``GET /v1/models/{id}``. Raises UnknownModel."""
         snapshot = self._configuration.current()
         caller = authenticate(incoming, snapshot, time.time())
         name = incoming.path.removeprefix("/v1/models/")
         if name not in _callable_models(caller, snapshot):
             raise UnknownModel(f"There is no model '{name[:200]}' for this key. GET /v1/models lists what there is.", param="model")
-        await reply.complete(200, _JSON, (dialect.model_body(name, _created(snapshot)),))
+        await reply.complete(200, _JSON, (model_body(name, _created(snapshot)),))
 
 
 _JSON = ((b"content-type", b"application/json"),)

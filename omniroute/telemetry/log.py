@@ -71,7 +71,12 @@ class Log:
     def _render(self, level: str, event: str, fields: dict[str, object]) -> bytes:
         now = time.time()
         if self._json:
-            return _encoder.encode({"time": round(now, 3), "level": level, "source": self._source, "event": event, **fields}) + b"\n"
+            return (
+                _encoder.encode(
+                    {"time": round(now, 3), "level": level, "source": self._source, "event": event, **fields}
+                )
+                + b"\n"
+            )
         stamp = time.strftime("%H:%M:%S", time.localtime(now))
         told = " ".join(f"{name}={value}" for name, value in fields.items() if value not in ("", None))
         return f"{stamp} {level:<7} {self._source:<10} {event} {told}\n".encode(errors="replace")

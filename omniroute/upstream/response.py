@@ -42,13 +42,17 @@ class ResponseHead(msgspec.Struct, frozen=True, gc=False):
 class _Collector:
     """What llhttp calls back."""
 
-    __slots__ = ("headers",)
+    __slots__ = ("complete", "headers")
 
     def __init__(self) -> None:
         self.headers: list[tuple[bytes, bytes]] = []
+        self.complete = False
+
+    def on_headers_complete(self) -> None:
+        self.complete = True
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        self.headers.append((name.lower(), value))
+        self.headers.append((name.lower(), value.rstrip(b" \t")))  # llhttp leaves the trailing OWS on
 
 
 _FRAMING: Final = frozenset((b"content-length", b"transfer-encoding", b"connection", b"keep-alive"))
@@ -64,6 +68,8 @@ def parse_response_head(data: bytes, method: bytes) -> ResponseHead:
         raise MalformedHeadError("the upstream switched protocols unasked") from None
     except httptools.HttpParserError as exc:
         raise MalformedHeadError(f"not an HTTP/1 response head: {exc}") from exc
+    if not collected.complete:
+        raise MalformedHeadError("not an HTTP/1 response head: it has no end")
     version = parser.get_http_version()
     if version not in ("1.1", "1.0"):
         raise MalformedHeadError("the response is neither HTTP/1.1 nor HTTP/1.0")
