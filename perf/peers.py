@@ -130,7 +130,7 @@ def _await_ready(process: subprocess.Popen[bytes], port: int, path: str, log: Pa
     began = time.monotonic()
     while not _answers(port, path):
         if process.poll() is not None:
-            raise CannotMeasureError(f"{process.args} ended with {process.returncode}:\n{_tail(log)}")
+            raise CannotMeasureError(f"{process.args!r} ended with {process.returncode}:\n{_tail(log)}")
         if time.monotonic() - began > START_S:
             raise CannotMeasureError(f"not ready on port {port}{path} within {START_S:g} s:\n{_tail(log)}")
         time.sleep(POLL_S)
