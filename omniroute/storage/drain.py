@@ -70,6 +70,8 @@ class DrainState(msgspec.Struct, frozen=True):
     lag_s: float = 0.0
     """How long the rings have not been empty: no record is missing from the ledger for longer."""
     rings: int = 0
+    writers: int = 0
+    """Rings whose writer lives: one per worker."""
     refused_rings: int = 0
     """Files left alone because their layout is foreign or broken; the log says why."""
     drained_records: int = 0
@@ -287,6 +289,7 @@ class Drain:
             backlog_bytes=backlog,
             lag_s=0.0 if self._behind_since is None else now - self._behind_since,
             rings=len(self._rings),
+            writers=sum(not ring.orphaned for ring in self._rings.values()),
             refused_rings=len(self._refused),
         )
         if status != before:
