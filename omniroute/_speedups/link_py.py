@@ -164,7 +164,8 @@ class Link:
 
         Leading CRLFs (at most 2, RFC 9112 §2.2) are skipped. CLOSED if FIN came before any byte, TRUNCATED after some,
         TOO_LARGE as soon as more than ``limit_bytes`` hold no end, DEADLINE. A trickle costs no task wake-up.
-        With ``head_s``, ``deadline_at`` is the deadline of the first byte, and the rest has ``head_s`` from then on.
+        With ``head_s`` the deadline becomes ``now + head_s`` in the turn that reads the head's first byte (at the start if
+        bytes are held): a client that is idle may take longer than one that has begun.
         """
         relay = self._unparked()
         self._body = None
@@ -213,7 +214,7 @@ class Link:
         framed for the sink and including the last chunk, **not sent**: the caller journals first, then sends it
         (whatever was queued before goes out first, in order). It holds the output of the read in which the end was
         found; if the end came alone that is just ``0\r\n\r\n``, or b"" if not ``chunked``. On any other status
-        ``result`` is b"" and everything forwarded before was whole translator outputs: the caller may add an error event.
+        ``result`` is b"" and what was forwarded before was whole translator outputs: the caller may add an error event.
 
         Once ``translator.finished``, ``after_finish_s`` takes the place of ``idle_s``: silence that long ends with OK.
         """

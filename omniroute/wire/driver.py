@@ -24,7 +24,7 @@ class Driver:
         self._wires: weakref.WeakSet[Wire] = weakref.WeakSet()
 
     def adopt(self, wire: Wire) -> None:
-        """Register a wire. Raises OSError, or OverflowError at the relay's bound; the wire is then still the caller's."""
+        """Register a wire. Raises OSError, or OverflowError at the relay's bound: the wire is still the caller's."""
         self.relay.add(wire)
         self._wires.add(wire)
 
