@@ -59,7 +59,7 @@ class Wire(Link):
     ) -> None:
         self.close()
 
-    def close(self) -> None:  # type: ignore[explicit-override]  # typing.override is 3.12's
+    def close(self) -> None:
         """Close the socket now; whoever waits on it gets ``WireError`` CANCELLED. Idempotent."""
         super().close()
         self.wake_read()
