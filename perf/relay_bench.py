@@ -1,4 +1,4 @@
-"""CPU of the relay per forwarded SSE event, compiled against plain, in one process: ``python perf/relay_bench.py``.
+"""CPU of the relay per forwarded SSE event, compiled against plain, in one process: ``python -m perf.relay_bench``.
 
 N streams are open at once. Each round the bench writes one event (a chunk of about 200 bytes) to every upstream peer,
 then times ``turn`` alone, after which every client peer has it. Writing, reading and pacing are not in the figure; the

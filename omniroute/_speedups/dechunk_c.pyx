@@ -15,8 +15,8 @@ digits, CRLF and nothing else ends a line, extensions are skipped but bounded, t
                    SIZE -CR-> SIZE_LF ; SIZE -blank-> BLANK -;-> EXT
     SIZE_LF with size 0 -LF-> FIELD0 -CR-> END_LF -LF-> complete ; FIELD0 -any-> FIELD -CR-> FIELD_LF -LF-> FIELD0
 
-Bounds: ``at`` runs from ``data`` to ``data + size`` and every dereference follows the ``at < end`` of its loop; ``write``
-never passes ``at``.
+Bounds: ``at`` runs from ``data`` to ``data + size`` and every dereference follows the ``at < end`` of its loop;
+``write`` never passes ``at``.
 """
 
 from libc.string cimport memmove

@@ -1,4 +1,4 @@
-# Parked operations of one link, and what the links of a relay share. Every instant is on the caller's clock, in seconds.
+# Parked operations of one link, and what the links of a relay share. Instants are on the caller's clock, in seconds.
 
 from libc.stdint cimport uint32_t, uint64_t
 

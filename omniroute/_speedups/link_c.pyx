@@ -1,13 +1,14 @@
 # cython: boundscheck=False, wraparound=False, cdivision=True
 r"""What every operation of a link needs: to be parked, ended and returned; and sending. Part of ``relay_c``.
 
-The order of things, so that Python code run on the way (``ssl``, a translator, a destructor) finds everything consistent:
-``begin`` sets ``op``; ``step`` (of the subclass) moves bytes and may call ``end_read``; ``conclude`` parks what is left.
-``end_read`` is the one place where an operation ends: it takes the link off every list, lets go of the sink and the watched
-link, and, if the operation was parked, puts the link on the list the next ``turn`` or ``expire`` returns.
+The order of things, so that Python code run on the way (``ssl``, a translator, a destructor) finds everything
+consistent: ``begin`` sets ``op``; ``step`` (of the subclass) moves bytes and may call ``end_read``; ``conclude``
+parks what is left. ``end_read`` is the one place where an operation ends: it takes the link off every list, lets go
+of the sink and the watched link, and, if the operation was parked, puts the link on the list the next ``turn`` or
+``expire`` returns.
 
-``read_done`` and ``send_done`` describe the last return: they are cleared when the link is put on that list anew, and when
-the next operation of their sort starts.
+``read_done`` and ``send_done`` describe the last return: they are cleared when the link is put on that list anew, and
+when the next operation of their sort starts.
 
 Bounds: lists are indexed with ``listed_at``, which ``enlist`` and ``unlist`` alone set; the arrays in ``send_some`` by
 ``held < PARTS``.
@@ -34,8 +35,8 @@ cdef enum:
 cdef tuple STATUSES = tuple(_status.Status)
 
 if STATUSES != (
-    OK, CLOSED, TRUNCATED, RESET, MALFORMED, TOO_LARGE, DEADLINE, TOTAL_DEADLINE, WATCHED_GONE, SINK_BROKEN, SINK_STALLED,
-    CANCELLED,
+    OK, CLOSED, TRUNCATED, RESET, MALFORMED, TOO_LARGE, DEADLINE, TOTAL_DEADLINE, WATCHED_GONE, SINK_BROKEN,
+    SINK_STALLED, CANCELLED,
 ) or (BODY_NONE, BODY_LENGTH, BODY_CHUNKED, BODY_UNTIL_EOF) != (
     _status.BODY_NONE, _status.BODY_LENGTH, _status.BODY_CHUNKED, _status.BODY_UNTIL_EOF,
 ):

@@ -1,11 +1,13 @@
 # cython: boundscheck=False, wraparound=False, cdivision=True
 r"""The read operations of a link but for the pump: head, body, piece. Part of ``relay_c``.
 
-All reads go through the relay's one scratch buffer. What an operation does not consume moves to the link's inbox (allocated
-on need); a large rest takes the scratch buffer along instead of being copied. Two ways lead a body out of the socket:
-``pull`` (scratch buffer, framing taken out in place) and, for a declared length, ``fill_body`` straight into the result.
+All reads go through the relay's one scratch buffer. What an operation does not consume moves to the link's inbox
+(allocated on need); a large rest takes the scratch buffer along instead of being copied. Two ways lead a body out of
+the socket: ``pull`` (scratch buffer, framing taken out in place) and, for a declared length, ``fill_body`` straight
+into the result.
 
-Bounds: every pointer walks inside ``inbox.data[start:end]``, the ``READ`` bytes of the scratch buffer, or ``body_room``.
+Bounds: every pointer walks inside ``inbox.data[start:end]``, the ``READ`` bytes of the scratch buffer, or
+``body_room``.
 """
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
@@ -15,8 +17,8 @@ from libc.string cimport memchr, memcmp, memcpy
 
 from omniroute._speedups.dechunk_c cimport Framing, framing_decode, framing_set
 from omniroute._speedups.link_c cimport (
-    BODY_LENGTH, BODY_NONE, BODY_UNTIL_EOF, CLOSED, DEADLINE, MALFORMED, OK, OP_BODY, OP_HEAD, OP_NONE, OP_PIECE, READ, RESET,
-    TOO_LARGE, TRUNCATED, TURN,
+    BODY_LENGTH, BODY_NONE, BODY_UNTIL_EOF, CLOSED, DEADLINE, MALFORMED, OK, OP_BODY, OP_HEAD, OP_NONE, OP_PIECE, READ,
+    RESET, TOO_LARGE, TRUNCATED, TURN,
 )
 from omniroute._speedups.sock_c cimport FILL_AGAIN, FILL_EOF, FILL_RAGGED, held_append, held_free
 
@@ -26,14 +28,12 @@ cdef extern from "Python.h":
 
 cdef enum:
     LEND = 16 * 1024           # a rest of this size takes the scratch buffer along: malloc is cheaper than the copy
-    PREALLOC = 1024 * 1024     # a declared body up to this is allocated at once: no copy, and no more than that to a liar
+    PREALLOC = 1024 * 1024     # a declared body up to this is allocated at once; to a liar, no more than that
     LEADING_CRLFS = 2
 
 
-
-
 cdef Py_ssize_t head_end(const char* data, Py_ssize_t size, Py_ssize_t scanned) noexcept:
-    """Length of the head up to its blank line, 0 if there is none; the first ``scanned`` bytes are known to end none."""
+    """Length of the head with its blank line, 0 if there is none; the first ``scanned`` bytes are known to end none."""
     cdef const char* end = data + size
     cdef const char* at = data + scanned
     cdef Py_ssize_t index
@@ -62,13 +62,16 @@ cdef class Reader(Endpoint):
 
     @property
     def idle_and_clean(self):
+        """See ``link_py.Link.idle_and_clean``; a declared body that was not read to its end counts as unread."""
         cdef Py_ssize_t count
-        if self.relay is None or self.op != OP_NONE or self.send_parked or (self.declared and not self.framing.complete):
+        if self.relay is None or self.op != OP_NONE or self.send_parked:
+            return False
+        if self.declared and not self.framing.complete:
             return False
         if self.gone or self.end or self.write_broken or self.inbox.data != NULL or self.outbox.data != NULL:
             return False
         if self.readable:
-            # The last read filled its buffer exactly, or nothing was read since an edge: the one case that costs a call.
+            # The last read filled its buffer, or nothing was read since an edge: the one case that costs a call.
             if self.relay.translating:
                 return False
             count = self.fill(self.relay.scratch, READ, NULL, 0)
@@ -218,7 +221,7 @@ cdef class Reader(Endpoint):
         return used
 
     cdef int pull(self, Decoded* got) except -1:
-        """The next payload, from the inbox or the socket. It lies where it is until the next pull or the end of the step."""
+        """The next payload, from the inbox or the socket; it stays there until the next pull or the end of the step."""
         cdef Framing* framing = &self.framing
         cdef Py_ssize_t count
         cdef uint32_t serial = self.serial

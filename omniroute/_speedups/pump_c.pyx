@@ -1,9 +1,10 @@
 # cython: boundscheck=False, wraparound=False, cdivision=True
 r"""The pump: body bytes of one link through a translator into another link's outbox. Part of ``relay_c``.
 
-One read, one call of the translator, one chunk, one ``sendmsg`` of header, output and CRLF: nothing is framed by copying, and
-with a compiled translator no Python object is made. A Python translator gets a copy of the bytes; it may do anything to any
-link, so ``serial`` is compared after it, and operations started from inside it wait for the next turn.
+One read, one call of the translator, one chunk, one ``sendmsg`` of header, output and CRLF: nothing is framed by
+copying, and with a compiled translator no Python object is made. A Python translator gets a copy of the bytes; it may
+do anything to any link, so ``serial`` is compared after it, and operations started from inside it wait for the next
+turn.
 """
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE

@@ -1,23 +1,27 @@
 # cython: boundscheck=False, wraparound=False, cdivision=True
 r"""The compiled relay. What it does is written in ``relay_py``; here is how.
 
-Every socket is registered once, edge-triggered, for everything. Its ``Sock`` half (``sock_c``) remembers what the kernel
-last said, so nothing is polled twice and an operation that starts while the socket is known to be readable is tried at once.
-A registration is found again by slot *and* tag: an event that was fetched before its link was closed finds nobody.
+Every socket is registered once, edge-triggered, for everything. Its ``Sock`` half (``sock_c``) remembers what the
+kernel last said, so nothing is polled twice and an operation that starts while the socket is known to be readable is
+tried at once. A registration is found again by slot *and* tag: an event that was fetched before its link was closed
+finds nobody.
 
-All reads go through one scratch buffer. What an operation does not consume moves to the link's inbox (allocated on need);
-a large rest takes the scratch buffer along instead of being copied. A pump takes the framing out in place, feeds one read to
-its translator at once, and hands header, output and CRLF to the kernel in one ``sendmsg``: one read, one chunk, one send.
+All reads go through one scratch buffer. What an operation does not consume moves to the link's inbox (allocated on
+need); a large rest takes the scratch buffer along instead of being copied. A pump takes the framing out in place,
+feeds one read to its translator at once, and hands header, output and CRLF to the kernel in one ``sendmsg``: one
+read, one chunk, one send.
 
-Fairness: one link moves at most TURN_BYTES a turn. It is then put on the ready list, an eventfd inside the epoll set makes
-``fileno()`` readable, and the next turn goes on with it after the other links' events. The same list wakes pumps whose sink
-has drained, and the eventfd brings home operations that were ended by what was done to another link.
+Fairness: one link moves at most TURN_BYTES at a time. It is then put on the ready list, which is worked through once
+a turn, after the events of all links (so twice TURN_BYTES is the most a turn gives). While the list is not empty, an
+eventfd inside the epoll set keeps ``fileno()`` readable. The same list wakes pumps whose sink has drained, and the
+same eventfd brings home operations that were ended by what was done to another link.
 
-Python code runs inside a turn only in translators that are not compiled and in ``ssl``. It may do anything to any link:
-``serial`` tells whether the operation at hand is still the same afterwards, memory handed to it is a copy, and operations
-started from inside a translator are tried at the next turn, because the scratch buffer is in use.
+Python code runs inside a turn only in translators that are not compiled and in ``ssl``. It may do anything to any
+link: ``serial`` tells whether the operation at hand is still the same afterwards, memory handed to it is a copy, and
+operations started from inside a translator are tried at the next turn, because the scratch buffer is in use.
 
-Bounds: ``boundscheck`` is off for C pointers only; Python lists are indexed with ``slot < len`` and ``listed_at`` in range.
+Bounds: ``boundscheck`` is off for C pointers only; Python lists are indexed with ``slot < len`` and ``listed_at`` in
+range.
 """
 
 from cpython.exc cimport PyErr_SetFromErrno
@@ -127,10 +131,10 @@ cdef class Relay(Turns):
     cdef int poll(self) except -1:
         cdef int count
         cdef int i
-        cdef int turns
+        cdef int _round
         cdef Py_ssize_t slot
         cdef object item
-        for turns in range(ROUNDS):
+        for _round in range(ROUNDS):
             count = epoll_wait(self.epoll_fd, self.events, EVENTS, 0)
             for i in range(count):
                 slot = <uint32_t> self.events[i].data.u64
