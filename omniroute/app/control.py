@@ -15,7 +15,7 @@ from omniroute.storage.drain import Drain
 from omniroute.storage.ledger import Ledger
 from omniroute.storage.snapshot import NoWorkers, Publisher
 from omniroute.storage.store import Store, open_store
-from omniroute.telemetry.metrics import render
+from omniroute.telemetry.exposition import render
 
 if TYPE_CHECKING:
     from starlette.applications import Starlette

@@ -77,7 +77,7 @@ def names(directory: Path) -> list[str]:
 
 
 def open_attempt(attempt_id: str, head_ms: int = -1) -> OpenAttempt:
-    return OpenAttempt(attempt_id, "r", "k", "openai", "c", "gpt", 12.5, 2, (7,), True, head_ms)
+    return OpenAttempt(attempt_id, "r", "k", "openai", "c", "gpt", 12.5, 2, True, head_ms)
 
 
 def record(attempt_id: str) -> AttemptRecord:
@@ -152,6 +152,7 @@ async def test_a_dead_workers_open_attempts_are_lost_with_what_is_known(
     worker.open("b", head_ms=31)
     await drain.pass_once()
     assert list(ledger.rows) == ["a"]
+    assert drain.state.writers == 1
     worker.die()
     while await drain.pass_once():
         pass
@@ -159,6 +160,7 @@ async def test_a_dead_workers_open_attempts_are_lost_with_what_is_known(
         "b", "r", "k", "openai", "c", "gpt", 12.5, 2, "lost", 0, "worker_died", head_ms=31, streamed=True
     )
     assert not worker.path.exists()
+    assert drain.state.writers == 0
     assert (drain.state.rings, drain.state.lost_attempts, drain.state.drained_records) == (0, 1, 2)
     assert "1 attempts were open in workers that died" in caplog.text
 
