@@ -23,6 +23,7 @@ from omniroute.config import Settings
 from omniroute.processes.boot import Boot, Ready, Refused, anonymous_memory, parse_message, send_boot
 from omniroute.processes.listen import bind, loopback_listener, url_of
 from omniroute.telemetry.log import Log
+from omniroute.telemetry.metrics import clear_gauges
 
 STOP_GRACE_S: Final = 5.0
 """Past the drain time, how long a child may take to unwind before it is killed."""
@@ -173,6 +174,7 @@ class Supervisor:
             child.settled.set()
             self._children.discard(child)
             self._shared.slot_clear(boot.slot)
+            clear_gauges(self._shared, boot.slot)
             self._free_slots.append(boot.slot)
             if child.process is not None and not self._stopping:
                 self._log.warning("process_ended", process=boot.name, pid=child.process.pid, status=child.process.returncode)

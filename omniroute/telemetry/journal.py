@@ -26,8 +26,8 @@ OPEN_MODEL_BYTES: Final = 60
 RECORD_MODEL_BYTES: Final = 200
 """With these limits no entry and no record can be longer than its place in the ring."""
 
-LARGEST_COUNT: Final = (1 << 63) - 1
-"""SQLite's largest integer. Counts come from upstreams and may claim more."""
+LARGEST_COUNT: Final = (1 << 64) - 1
+"""The largest integer of msgpack. Token counts come from upstreams and may claim more."""
 
 _COUNTS: Final = tuple(field.name for field in msgspec.structs.fields(Usage) if field.type is int)
 _encoder: Final = msgspec.msgpack.Encoder()
@@ -127,23 +127,11 @@ def _encode_record(record: AttemptRecord) -> bytes:
         entry = _encoder.encode(record)
     except (UnicodeEncodeError, OverflowError):
         entry = b""
-    # Counts are looked at only where they can be out of bounds: an upstream told them.
-    if 0 < len(entry) <= RECORD_BYTES and not (record.usage.known and _too_large(record.usage)):
+    if 0 < len(entry) <= RECORD_BYTES:
         return entry
-    record = msgspec.structs.replace(record, usage=_bounded(record.usage))
+    counts = {name: min(getattr(record.usage, name), LARGEST_COUNT) for name in _COUNTS}
+    record = msgspec.structs.replace(record, usage=msgspec.structs.replace(record.usage, **counts))
     return _encoder.encode(_cut(record, RECORD_MODEL_BYTES))
-
-
-def _too_large(usage: Usage) -> bool:
-    return max(_counts(usage).values()) > LARGEST_COUNT
-
-
-def _bounded(usage: Usage) -> Usage:
-    return msgspec.structs.replace(usage, **{name: min(count, LARGEST_COUNT) for name, count in _counts(usage).items()})
-
-
-def _counts(usage: Usage) -> dict[str, int]:
-    return {name: getattr(usage, name) for name in _COUNTS}
 
 
 def _cut(value: _Struct, model_bytes: int) -> _Struct:

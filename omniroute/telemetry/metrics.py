@@ -190,7 +190,7 @@ class RequestMeter:
             return
         bounds = histogram.bounds_ms
         self._add(self._slot, histogram.cell + bisect_left(bounds, value_ms))
-        self._add(self._slot, histogram.cell + len(bounds) + 1, round(value_ms * 1000))
+        self._add(self._slot, histogram.cell + len(bounds) + 1, int(value_ms * 1000))
 
 
 def clear_gauges(shared: Shared, slot: int) -> None:

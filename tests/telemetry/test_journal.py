@@ -8,7 +8,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from omniroute._speedups import RingReader
@@ -70,6 +70,7 @@ texts = st.text(st.characters(), max_size=20) | st.text(st.sampled_from("aé€�
 counts = st.integers(0, 1 << 70)
 
 
+@settings(max_examples=40, deadline=None)
 @given(ids=st.tuples(*[texts] * 6), attempt=st.integers(0, 1 << 60))
 def test_no_open_attempt_is_too_long(
     journal_of_all: tuple[RingJournal, RingReader], ids: tuple[str, ...], attempt: int
@@ -84,6 +85,7 @@ def test_no_open_attempt_is_too_long(
     reader.release(1)
 
 
+@settings(max_examples=40, deadline=None)
 @given(texts=st.tuples(*[texts] * 9), numbers=st.tuples(*[counts] * 8), small=st.integers(-1, 1 << 62))
 def test_no_record_is_too_long_and_no_count_too_large(
     journal_of_all: tuple[RingJournal, RingReader], texts: tuple[str, ...], numbers: tuple[int, ...], small: int
