@@ -23,6 +23,8 @@ from omniroute._speedups.ring_py import LAYOUT_VERSION, RING_AT
 from omniroute.domain import AttemptRecord, OpenAttempt
 from omniroute.errors import GatewayFault
 from omniroute.storage.drain import BATCH_RECORDS, MAX_PAUSE_S, Drain
+from omniroute.storage.ledger import AttemptFilter, Ledger
+from omniroute.storage.open import open_database
 
 _encode = msgspec.msgpack.encode
 
@@ -400,3 +402,37 @@ def test_whoever_is_killed_every_attempt_is_in_the_ledger_once(tmp_path: Path) -
         assert numbers == list(range(len(numbers)))
     assert sum(outcome == "lost" for outcome in rows.values()) <= 10 * 6
     assert set(rows.values()) == {"ok", "lost"}
+
+
+async def test_a_full_disk_loses_nothing_and_the_ledger_reconciles_when_there_is_room(
+    tmp_path: Path, worker: Worker
+) -> None:
+    """The real ledger, its database not allowed to grow: SQLite then says what it says on a full disk."""
+    async with open_database(tmp_path / "db", backups=tmp_path) as database:
+
+        def allow_pages(connection: apsw.Connection, pages: int) -> None:
+            connection.execute(f"PRAGMA max_page_count = {pages}").fetchall()
+
+        drain = Drain(worker.path.parent, Ledger(database))
+        await database.write(lambda connection: allow_pages(connection, 1))  # no page more than there are
+        for number in range(500):
+            worker.done(f"attempt-{number}")
+        worker.open("open")
+        for _ in range(3):
+            await drain.pass_once()
+        assert drain.state.status.startswith("stalled: StorageError: the disk is full")
+        backlog = worker.ring.used_bytes()
+        for number in range(500, 600):
+            worker.done(f"attempt-{number}")
+        assert worker.ring.used_bytes() > backlog
+        worker.die()
+        await drain.pass_once()
+        await database.write(lambda connection: allow_pages(connection, 1 << 20))
+        while await drain.pass_once():
+            pass
+        assert drain.state.status == "ok"
+        assert {total.outcome: total.attempts for total in await Ledger(database).totals(AttemptFilter())} == {
+            "lost": 1,
+            "ok": 600,
+        }
+        assert not worker.path.exists()
