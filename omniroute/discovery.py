@@ -18,7 +18,7 @@ class Named(Protocol):
     """What can be found: something that says its own name."""
 
     @property
-    def name(self) -> str:
+    def name(self) -> str | None:
         """Equal to the stem of the module that defines it."""
         ...
 

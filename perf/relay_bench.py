@@ -2,8 +2,9 @@
 
 N streams are open at once. Each round the bench writes one event (a chunk of about 200 bytes) to every upstream peer,
 then times ``turn`` alone, after which every client peer has it. Writing, reading and pacing are not in the figure; the
-kernel's share of the relay's own system calls is. ``--tcp`` uses loopback TCP, where the kernel's share is what production
-pays; the default is socketpairs, which show the relay itself. The last column is memory: what resident size grew by.
+kernel's share of the relay's own system calls is. ``--tcp`` uses loopback TCP, where the kernel's share is what
+production pays; the default is socketpairs, which show the relay itself. The last column is memory: growth of the
+resident size a link.
 """
 
 from __future__ import annotations

@@ -17,6 +17,7 @@ from omniroute.edge import Edge, Endpoint, Routes
 from omniroute.pipeline import Pipeline, SharedConfiguration, Summary
 from omniroute.telemetry.journal import create_journal
 from omniroute.telemetry.log import BufferedHandler, Log
+from omniroute.telemetry.metered import MeteredJournal
 from omniroute.telemetry.metrics import RequestMeter
 from omniroute.translate import error_body, find_dialects
 from omniroute.upstream import UpstreamPool
@@ -52,9 +53,8 @@ class Worker:
         self._driver = Driver(Relay(write_bound_bytes=settings.process.relay_buffer_bytes))
         self._upstream = UpstreamPool(self._driver, settings.upstream)
         configuration = SharedConfiguration(self._shared, SnapshotArea(snapshot_fd))
-        pipeline = Pipeline(
-            configuration, self._journal, self._upstream, self._shared, self._observe, settings.pipeline
-        )
+        books = MeteredJournal(self._journal, self._meter)
+        pipeline = Pipeline(configuration, books, self._upstream, self._shared, self._observe, settings.pipeline)
         self._edge = Edge(
             self._driver,
             Routes(_endpoints(pipeline)),
@@ -90,6 +90,8 @@ class Worker:
 
     def _observe(self, summary: Summary) -> None:
         self._meter.request(summary)
+        if summary.events:
+            self._meter.events(summary.events)
         self._log.request(summary)
 
     async def _tell_gauges(self) -> None:

@@ -34,7 +34,7 @@ def data_paths(data_dir: str | None) -> DataPaths:
     from omniroute.config import load
     from omniroute.paths import DataPaths
 
-    return DataPaths(Path(load(data_dir=data_dir).process.data_dir))
+    return DataPaths(Path(load({"data_dir": data_dir}).process.data_dir))
 
 
 def options(command: Callable[P, None]) -> Callable[P, None]:
@@ -101,8 +101,8 @@ async def client(paths: DataPaths) -> AsyncIterator[httpx.AsyncClient]:
 
     with DataDirectoryLock(paths.data):
         async with stopped_control(paths, master_key()) as app:
-            transport = httpx.ASGITransport(app)
-            async with httpx.AsyncClient(transport=transport, base_url="http://omniroute", timeout=TIMEOUT_S, headers=headers) as http:
+            local = httpx.ASGITransport(app)
+            async with httpx.AsyncClient(transport=local, base_url="http://omniroute", timeout=TIMEOUT_S, headers=headers) as http:
                 yield http
 
 

@@ -151,5 +151,5 @@ class _Story:
             connection.label, served.outcome if self.outcome == "ok" else self.outcome, self.error_class or served.error_class,
             self.status or served.status, served.number, self.streamed, total_ms, first_token_ms,
             (served.started_at - received_at) * 1000, served.usage.input_total, served.usage.output_total, served.bytes_out,
-            self.epoch,
+            self.epoch, served.events,
         )  # fmt: skip

@@ -52,6 +52,7 @@ class Served(msgspec.Struct):
     committed_at: float = 0.0
     usage: Usage = Usage()
     bytes_out: int = 0
+    events: int = 0
     outcome: str = "cancelled"
     error_class: str = ""
 
@@ -79,3 +80,4 @@ class Summary(msgspec.Struct, frozen=True):
     tokens_out: int
     bytes_out: int
     epoch: int
+    events: int = 0

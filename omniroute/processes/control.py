@@ -31,14 +31,15 @@ def run_control(boot: Boot, channel: socket.socket) -> int:
     process = boot.settings.process
     log = Log(level=process.log_level, form=process.log_format, source=boot.name)
     logging.basicConfig(handlers=[BufferedHandler(log)], level=logging.INFO, force=True)
+    status = 0
     try:
         trio.run(_serve, boot, channel, log)
     except* OmniRouteError as failures:
         send_refused(channel, "; ".join(_messages(failures)))
-        return 1
+        status = 1
     finally:
         log.flush()
-    return 0
+    return status
 
 
 def _messages(failures: BaseExceptionGroup[OmniRouteError]) -> list[str]:

@@ -71,7 +71,7 @@ class DrainState(msgspec.Struct, frozen=True):
     """How long the rings have not been empty: no record is missing from the ledger for longer."""
     rings: int = 0
     writers: int = 0
-    """Rings whose worker lives."""
+    """Rings whose writer lives: one per worker."""
     refused_rings: int = 0
     """Files left alone because their layout is foreign or broken; the log says why."""
     drained_records: int = 0

@@ -34,7 +34,7 @@ class Exchange:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, exc_type: object, *_: object) -> None:
+    def __exit__(self, exc_type: object, /, *_: object) -> None:
         wire = self.source
         if not self._reusable:
             self._pool.discard(wire)
