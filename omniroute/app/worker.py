@@ -49,7 +49,7 @@ class Worker:
         self._log = log
         self._shared = Shared(shared_fd, slot=slot)
         self._meter = RequestMeter(self._shared, slot)
-        self._journal = create_journal(rings, slot, self._meter)
+        self._journal = create_journal(rings, slot)
         self._driver = Driver(Relay(write_bound_bytes=settings.process.relay_buffer_bytes))
         self._upstream = UpstreamPool(self._driver, settings.upstream)
         configuration = SharedConfiguration(self._shared, SnapshotArea(snapshot_fd))

@@ -103,7 +103,7 @@ class _Cells(Collector):
         self._shared = shared
         self._extra = extra
 
-    def collect(self) -> Iterator[Metric]:  # type: ignore[explicit-override]  # typing.override is Python 3.12's
+    def collect(self) -> Iterator[Metric]:
         for family in FAMILIES:
             yield self._histogram(family) if family.kind == "histogram" else self._numbers(family)
         extra: dict[str, CounterMetricFamily | GaugeMetricFamily] = {}

@@ -17,7 +17,6 @@ from omniroute._speedups import RingFullError, RingWriter
 from omniroute._speedups.ring_py import OPEN_BYTES, RECORD_BYTES
 from omniroute.domain import AttemptRecord, OpenAttempt, Usage
 from omniroute.errors import Overloaded
-from omniroute.telemetry.metrics import RequestMeter
 
 ID_BYTES: Final = 40
 """What is kept of an id or a word of ours in an entry that is too long; ours are shorter."""
@@ -37,14 +36,13 @@ _Struct = TypeVar("_Struct", OpenAttempt, AttemptRecord)
 class RingJournal:
     """The ``ports.Journal`` of one worker. Never waits; ``close`` cannot fail."""
 
-    __slots__ = ("_fd", "_meter", "_path", "_ring")
+    __slots__ = ("_fd", "_path", "_ring")
 
-    def __init__(self, ring: RingWriter, fd: int, path: Path, meter: RequestMeter | None) -> None:
+    def __init__(self, ring: RingWriter, fd: int, path: Path) -> None:
         """``fd`` holds the lock on the ring's file and is closed with the journal. Use :func:`create_journal`."""
         self._ring = ring
         self._fd = fd
         self._path = path
-        self._meter = meter
 
     @property
     def path(self) -> Path:
@@ -69,8 +67,6 @@ class RingJournal:
     def close(self, slot: int, record: AttemptRecord) -> None:
         """The attempt ended. When this returns, no kill of any process loses the record."""
         self._ring.close(slot, _encode_record(record))
-        if self._meter is not None:
-            self._meter.attempt(record)
 
     def open_count(self) -> int:
         """Attempts open now; 0 after a clean stop."""
@@ -86,10 +82,8 @@ class RingJournal:
         os.close(self._fd)
 
 
-def create_journal(directory: Path, slot: int, meter: RequestMeter | None = None) -> RingJournal:
+def create_journal(directory: Path, slot: int) -> RingJournal:
     """A new ring of this process in ``directory`` (made if absent), under the lock that says its writer lives.
-
-    ``meter`` is told of every attempt that ends.
 
     Raises ``OSError`` where the disk has no room for a whole ring: a worker that could not keep its records must not
     start.
@@ -109,7 +103,7 @@ def create_journal(directory: Path, slot: int, meter: RequestMeter | None = None
         os.close(fd)
         newborn.unlink(missing_ok=True)
         raise
-    return RingJournal(ring, fd, path, meter)
+    return RingJournal(ring, fd, path)
 
 
 def _encode_open(attempt: OpenAttempt) -> bytes:

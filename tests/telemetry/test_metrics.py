@@ -13,6 +13,7 @@ from omniroute._speedups.shared_py import STATS
 from omniroute.domain import AttemptRecord, OpenAttempt, Usage
 from omniroute.telemetry.exposition import Reading, render
 from omniroute.telemetry.journal import create_journal
+from omniroute.telemetry.metered import MeteredJournal
 from omniroute.telemetry.metrics import FAMILIES, LARGEST_TOKENS, OVERHEAD, TOTAL, RequestMeter, clear_gauges
 
 
@@ -199,9 +200,10 @@ def test_no_two_families_share_a_cell_or_a_name() -> None:
 
 
 def test_the_journal_tells_the_meter_of_every_attempt(shared: Shared, tmp_path: Path) -> None:
-    journal = create_journal(tmp_path, 0, RequestMeter(shared, 0))
+    ring = create_journal(tmp_path, 0)
+    journal = MeteredJournal(ring, RequestMeter(shared, 0))
     slot = journal.open(OpenAttempt("a", "r", "k", "p", "c", "m", 1.0, 1))
     journal.close(slot, record("upstream_error", 503))
-    journal.shut()
+    ring.shut()
     read = page(shared)
     assert read["omniroute_attempts_total/upstream_error"] == read["omniroute_upstream_responses_total/5xx"] == 1
