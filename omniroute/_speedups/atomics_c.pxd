@@ -1,5 +1,5 @@
 # Atomic access to words of a mapping shared with other processes. Orders are named by what they are used for:
-# a load that is followed by reads of what it points to (acquire), a store that publishes (release), a swap that does both.
+# a load before reads of what it points to (acquire), a store that publishes (release), a swap that does both.
 
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 

@@ -170,7 +170,7 @@ cdef class RingWriter(_Ring):
         state = self._states[slot] + 1
         self._states[slot] = state
         buffer_at = slot_at + 8 + (state & 1) * BUFFER_BYTES
-        # A reader may still copy this buffer, from two changes ago: it must see the last change first, then these bytes.
+        # A reader may still copy this buffer, from two changes ago: it must see the last change before these bytes.
         omni_write_fence()
         self._word(buffer_at)[0] = length
         memcpy(self._base + buffer_at + 8, PyBytes_AS_STRING(entry), length)
@@ -186,7 +186,7 @@ cdef class RingReader(_Ring):
         self._attach(ring_py.open_ring(fd))
 
     def read(self, Py_ssize_t max_records=1024):
-        """The oldest records not yet released, in order. Does not move the tail. ``ValueError`` if the ring is corrupt."""
+        """The oldest records not yet released, in order; the tail stays. ``ValueError`` if the ring is corrupt."""
         cdef list records = []
         cdef uint64_t head, position, length, at, first
         cdef bytes record
@@ -207,7 +207,7 @@ cdef class RingReader(_Ring):
         return records
 
     def release(self, Py_ssize_t records):
-        """Move the tail past that many records: after they are committed to the database. ``ValueError`` beyond the head."""
+        """Move the tail past that many records, once they are committed. ``ValueError`` beyond the head."""
         cdef uint64_t head, position
         self._check()
         head = omni_load(self._word(HEAD_AT))

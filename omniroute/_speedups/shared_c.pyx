@@ -1,10 +1,10 @@
 # cython: boundscheck=False, wraparound=False
 """Tables of numbers shared by all processes of one gateway: ``shared_py`` with atomics. Its docstring has the theory.
 
-Why an operation is exact although rows can be taken over: it loads the value word, then looks again whether the row still has
-its key, then swaps the word. A take-over changes the word (generation, or arrival time) before it changes the key, and once
-more after; so either the second look sees the other key, or the swap fails. A word is only ever loaded after a locked
-one was stored whole (acquire and release), hence an unlocked word of a new generation shows the new key.
+Why an operation is exact although rows can be taken over: it loads the value word, then looks again whether the row
+still has its key, then swaps the word. A take-over changes the word (generation, or arrival time) before it changes the
+key, and once more after; so either the second look sees the other key, or the swap fails. A word is only ever loaded
+after a locked one was stored whole (acquire and release), hence an unlocked word of a new generation shows the new key.
 """
 
 from cpython.buffer cimport PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
@@ -12,10 +12,12 @@ from libc.errno cimport EINTR, errno
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 from posix.unistd cimport close as close_fd
 
-from omniroute._speedups.atomics_c cimport omni_add, omni_load, omni_peek, omni_peek32, omni_store, omni_store32, omni_swap
+from omniroute._speedups.atomics_c cimport (
+    omni_add, omni_load, omni_peek, omni_peek32, omni_store, omni_store32, omni_swap,
+)
 
 from omniroute._speedups import shared_py
-from omniroute._speedups.shared_py import SnapshotArea
+from omniroute._speedups.shared_py import SnapshotArea  # no-cython-lint: the twins' one text
 
 cdef extern from "<fcntl.h>" nogil:
     struct flock_t "flock":
@@ -171,7 +173,7 @@ cdef class Shared:
         return self._take_over(kind, key, now_ns)
 
     cdef Row* _take_over(self, Kind kind, uint64_t key, uint64_t now_ns) except NULL:
-        """An idle row of a full window, under the record lock (held for some hundred nanoseconds, freed by the kernel at death).
+        """An idle row of a full window, under the record lock (held very shortly, freed by the kernel at death).
 
         The lock belongs to the process; its threads are kept apart by the GIL, which is not let go in between.
         """
@@ -250,7 +252,8 @@ cdef class Shared:
             row = self._claim(RATE, limiter, now_ns)
             value = omni_load(&row.value)
             while not is_locked(value, RATE) and omni_load(&row.key) == limiter:
-                arrival_ns = (value if value > <uint64_t> now_ns else <uint64_t> now_ns) + <uint64_t> (cost * interval_ns)
+                arrival_ns = value if value > <uint64_t> now_ns else <uint64_t> now_ns
+                arrival_ns += <uint64_t> (cost * interval_ns)
                 early_ns = <int64_t> (arrival_ns - <uint64_t> now_ns) - burst * interval_ns
                 if early_ns > 0:
                     return early_ns
@@ -311,7 +314,7 @@ cdef class Shared:
                     return
 
     cdef inline void _note(self, Py_ssize_t index, int change) noexcept:
-        """Count what our slot holds of a gauge. Only we write it, so it needs no swap; atomic, since ``slot_clear`` reads it."""
+        """Count what our slot holds of a gauge. Only we write it: it needs no swap."""
         if self._held != NULL and (change > 0 or omni_peek32(self._held + index)):
             omni_store32(self._held + index, omni_peek32(self._held + index) + change)
 

@@ -29,6 +29,7 @@ row locked, which the next take-over in that window makes good.
 from __future__ import annotations
 
 import mmap
+from collections.abc import Iterator
 from hashlib import blake2b
 from typing import Final
 
@@ -127,14 +128,14 @@ class Shared:
         self._words[EPOCH_AT // 8] = epoch
 
     # -- rows -------------------------------------------------------------------------------------------------------
-    def _window(self, table_at: int, key: int) -> list[int]:
+    def _window(self, table_at: int, key: int) -> Iterator[int]:
         """Indexes of the key words of every row ``key`` may have, in probing order."""
         if key == 0:
             raise ValueError("id 0 has no row")
         if not 0 < key <= WORD_MASK:
             raise OverflowError(f"id {key} is not a 64-bit number")
         home = ((key * HASH_MULTIPLIER) & WORD_MASK) >> 48
-        return [table_at // 8 + ((home + step) % MAX_IDS) * 2 for step in range(PROBE_ROWS)]
+        return (table_at // 8 + ((home + step) % MAX_IDS) * 2 for step in range(PROBE_ROWS))
 
     def _find(self, table_at: int, key: int) -> int:
         """Index of the row's value word, -1 if the id has no row."""
@@ -148,13 +149,13 @@ class Shared:
     def _claim(self, table_at: int, key: int, now_ns: int = 0) -> int:
         """Index of the row's value word, a row taken for it if it had none."""
         words = self._words
-        window = self._window(table_at, key)
-        for at in window:
+        for at in self._window(table_at, key):
             if words[at] == key:
                 return at + 1
             if words[at] == 0:
                 words[at] = key
                 return at + 1
+        window = self._window(table_at, key)
         if table_at == RATES_AT:
             best = min(window, key=lambda at: words[at + 1])
             idle = words[best + 1] < now_ns

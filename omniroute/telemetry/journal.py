@@ -17,7 +17,6 @@ from omniroute._speedups import RingFullError, RingWriter
 from omniroute._speedups.ring_py import OPEN_BYTES, RECORD_BYTES
 from omniroute.domain import AttemptRecord, OpenAttempt, Usage
 from omniroute.errors import Overloaded
-from omniroute.telemetry.metrics import RequestMeter
 
 ID_BYTES: Final = 40
 """What is kept of an id or a word of ours in an entry that is too long; ours are shorter."""
@@ -26,8 +25,8 @@ OPEN_MODEL_BYTES: Final = 60
 RECORD_MODEL_BYTES: Final = 200
 """With these limits no entry and no record can be longer than its place in the ring."""
 
-LARGEST_COUNT: Final = (1 << 63) - 1
-"""SQLite's largest integer. Counts come from upstreams and may claim more."""
+LARGEST_COUNT: Final = (1 << 64) - 1
+"""The largest integer of msgpack. Token counts come from upstreams and may claim more."""
 
 _COUNTS: Final = tuple(field.name for field in msgspec.structs.fields(Usage) if field.type is int)
 _encoder: Final = msgspec.msgpack.Encoder()
@@ -37,14 +36,13 @@ _Struct = TypeVar("_Struct", OpenAttempt, AttemptRecord)
 class RingJournal:
     """The ``ports.Journal`` of one worker. Never waits; ``close`` cannot fail."""
 
-    __slots__ = ("_fd", "_meter", "_path", "_ring")
+    __slots__ = ("_fd", "_path", "_ring")
 
-    def __init__(self, ring: RingWriter, fd: int, path: Path, meter: RequestMeter | None) -> None:
+    def __init__(self, ring: RingWriter, fd: int, path: Path) -> None:
         """``fd`` holds the lock on the ring's file and is closed with the journal. Use :func:`create_journal`."""
         self._ring = ring
         self._fd = fd
         self._path = path
-        self._meter = meter
 
     @property
     def path(self) -> Path:
@@ -69,8 +67,6 @@ class RingJournal:
     def close(self, slot: int, record: AttemptRecord) -> None:
         """The attempt ended. When this returns, no kill of any process loses the record."""
         self._ring.close(slot, _encode_record(record))
-        if self._meter is not None:
-            self._meter.attempt(record)
 
     def open_count(self) -> int:
         """Attempts open now; 0 after a clean stop."""
@@ -86,10 +82,8 @@ class RingJournal:
         os.close(self._fd)
 
 
-def create_journal(directory: Path, slot: int, meter: RequestMeter | None = None) -> RingJournal:
+def create_journal(directory: Path, slot: int) -> RingJournal:
     """A new ring of this process in ``directory`` (made if absent), under the lock that says its writer lives.
-
-    ``meter`` is told of every attempt that ends.
 
     Raises ``OSError`` where the disk has no room for a whole ring: a worker that could not keep its records must not
     start.
@@ -109,7 +103,7 @@ def create_journal(directory: Path, slot: int, meter: RequestMeter | None = None
         os.close(fd)
         newborn.unlink(missing_ok=True)
         raise
-    return RingJournal(ring, fd, path, meter)
+    return RingJournal(ring, fd, path)
 
 
 def _encode_open(attempt: OpenAttempt) -> bytes:
@@ -127,23 +121,11 @@ def _encode_record(record: AttemptRecord) -> bytes:
         entry = _encoder.encode(record)
     except (UnicodeEncodeError, OverflowError):
         entry = b""
-    # Counts are looked at only where they can be out of bounds: an upstream told them.
-    if 0 < len(entry) <= RECORD_BYTES and not (record.usage.known and _too_large(record.usage)):
+    if 0 < len(entry) <= RECORD_BYTES:
         return entry
-    record = msgspec.structs.replace(record, usage=_bounded(record.usage))
+    counts = {name: min(getattr(record.usage, name), LARGEST_COUNT) for name in _COUNTS}
+    record = msgspec.structs.replace(record, usage=msgspec.structs.replace(record.usage, **counts))
     return _encoder.encode(_cut(record, RECORD_MODEL_BYTES))
-
-
-def _too_large(usage: Usage) -> bool:
-    return max(_counts(usage).values()) > LARGEST_COUNT
-
-
-def _bounded(usage: Usage) -> Usage:
-    return msgspec.structs.replace(usage, **{name: min(count, LARGEST_COUNT) for name, count in _counts(usage).items()})
-
-
-def _counts(usage: Usage) -> dict[str, int]:
-    return {name: getattr(usage, name) for name in _COUNTS}
 
 
 def _cut(value: _Struct, model_bytes: int) -> _Struct:

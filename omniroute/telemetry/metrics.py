@@ -1,8 +1,8 @@
 """What each statistics cell of a worker means, and how a worker counts.
 
-``exposition`` adds the cells of all workers up. Every process writes the row of its slot only, so counting is an addition
-without contention. A worker that takes a dead one's slot goes on from its numbers: counters never go back. Gauges of a dead
-process are taken out by :func:`clear_gauges`.
+``exposition`` adds the cells of all workers up. Every process writes the row of its slot only, so counting is an
+addition without contention. A worker that takes a dead one's slot goes on from its numbers: counters never go back.
+Gauges of a dead process are taken out by :func:`clear_gauges`.
 
 Cell numbers are written down, not worked out: after an upgrade and SIGHUP, workers of two versions share the table.
 """
@@ -104,15 +104,29 @@ class Ended(Protocol):
     """A finished client request (``pipeline.Summary``). Milliseconds; negative: did not happen."""
 
     @property
-    def outcome(self) -> str: ...
+    def outcome(self) -> str:
+        """One of ``OUTCOMES``."""
+        ...
+
     @property
-    def streamed(self) -> bool: ...
+    def streamed(self) -> bool:
+        """The answer was a stream."""
+        ...
+
     @property
-    def total_ms(self) -> float: ...
+    def total_ms(self) -> float:
+        """From the request's head to the end."""
+        ...
+
     @property
-    def first_token_ms(self) -> float: ...
+    def first_token_ms(self) -> float:
+        """From the request's head to the first content."""
+        ...
+
     @property
-    def overhead_ms(self) -> float: ...
+    def overhead_ms(self) -> float:
+        """What the gateway itself took."""
+        ...
 
 
 class RequestMeter:
@@ -176,7 +190,7 @@ class RequestMeter:
             return
         bounds = histogram.bounds_ms
         self._add(self._slot, histogram.cell + bisect_left(bounds, value_ms))
-        self._add(self._slot, histogram.cell + len(bounds) + 1, round(value_ms * 1000))
+        self._add(self._slot, histogram.cell + len(bounds) + 1, int(value_ms * 1000))
 
 
 def clear_gauges(shared: Shared, slot: int) -> None:

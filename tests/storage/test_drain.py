@@ -23,6 +23,8 @@ from omniroute._speedups.ring_py import LAYOUT_VERSION, RING_AT
 from omniroute.domain import AttemptRecord, OpenAttempt
 from omniroute.errors import GatewayFault
 from omniroute.storage.drain import BATCH_RECORDS, MAX_PAUSE_S, Drain
+from omniroute.storage.ledger import AttemptFilter, Ledger
+from omniroute.storage.open import open_database
 
 _encode = msgspec.msgpack.encode
 
@@ -77,7 +79,7 @@ def names(directory: Path) -> list[str]:
 
 
 def open_attempt(attempt_id: str, head_ms: int = -1) -> OpenAttempt:
-    return OpenAttempt(attempt_id, "r", "k", "openai", "c", "gpt", 12.5, 2, (7,), True, head_ms)
+    return OpenAttempt(attempt_id, "r", "k", "openai", "c", "gpt", 12.5, 2, True, head_ms)
 
 
 def record(attempt_id: str) -> AttemptRecord:
@@ -152,6 +154,7 @@ async def test_a_dead_workers_open_attempts_are_lost_with_what_is_known(
     worker.open("b", head_ms=31)
     await drain.pass_once()
     assert list(ledger.rows) == ["a"]
+    assert drain.state.writers == 1
     worker.die()
     while await drain.pass_once():
         pass
@@ -159,6 +162,7 @@ async def test_a_dead_workers_open_attempts_are_lost_with_what_is_known(
         "b", "r", "k", "openai", "c", "gpt", 12.5, 2, "lost", 0, "worker_died", head_ms=31, streamed=True
     )
     assert not worker.path.exists()
+    assert drain.state.writers == 0
     assert (drain.state.rings, drain.state.lost_attempts, drain.state.drained_records) == (0, 1, 2)
     assert "1 attempts were open in workers that died" in caplog.text
 
@@ -398,3 +402,37 @@ def test_whoever_is_killed_every_attempt_is_in_the_ledger_once(tmp_path: Path) -
         assert numbers == list(range(len(numbers)))
     assert sum(outcome == "lost" for outcome in rows.values()) <= 10 * 6
     assert set(rows.values()) == {"ok", "lost"}
+
+
+async def test_a_full_disk_loses_nothing_and_the_ledger_reconciles_when_there_is_room(
+    tmp_path: Path, worker: Worker
+) -> None:
+    """The real ledger, its database not allowed to grow: SQLite then says what it says on a full disk."""
+    async with open_database(tmp_path / "db", backups=tmp_path) as database:
+
+        def allow_pages(connection: apsw.Connection, pages: int) -> None:
+            connection.execute(f"PRAGMA max_page_count = {pages}").fetchall()
+
+        drain = Drain(worker.path.parent, Ledger(database))
+        await database.write(lambda connection: allow_pages(connection, 1))  # no page more than there are
+        for number in range(500):
+            worker.done(f"attempt-{number}")
+        worker.open("open")
+        for _ in range(3):
+            await drain.pass_once()
+        assert drain.state.status.startswith("stalled: StorageError: the disk is full")
+        backlog = worker.ring.used_bytes()
+        for number in range(500, 600):
+            worker.done(f"attempt-{number}")
+        assert worker.ring.used_bytes() > backlog
+        worker.die()
+        await drain.pass_once()
+        await database.write(lambda connection: allow_pages(connection, 1 << 20))
+        while await drain.pass_once():
+            pass
+        assert drain.state.status == "ok"
+        assert {total.outcome: total.attempts for total in await Ledger(database).totals(AttemptFilter())} == {
+            "lost": 1,
+            "ok": 600,
+        }
+        assert not worker.path.exists()
