@@ -14,7 +14,7 @@ import apsw
 import msgspec
 import trio
 
-from omniroute.auth import keys as key_format
+from omniroute.auth import digest_of, new_key, prefix_of
 from omniroute.domain import Connection, RuntimeSettings, Secret, TlsProfile
 from omniroute.errors import ClientError
 from omniroute.storage import connections, keys, meta, rules, settings, views
@@ -66,6 +66,13 @@ class Administration:
         """All keys, revoked ones too, oldest first."""
         now = self._clock()
         return [views.of_key(row, now) for row in await self._database.read(keys.every)]
+
+    async def key_presented(self, key: str) -> views.KeyView | None:
+        """The good key that this is, None if it is unknown, revoked or expired."""
+        digest = digest_of(key, self._pepper)
+        now = self._clock()
+        row = await self._database.read(lambda connection: keys.find_by_digest(connection, digest))
+        return views.of_key(row, now) if row is not None and row.good_at(now) else None
 
     async def revoke_key(self, key: str) -> views.KeyView:
         """Revoke for ever the key with this id, or the one good key with this name. Again is no error."""
@@ -187,12 +194,12 @@ class Administration:
         for connection_id in new.allowed_connections:
             if connections.find(connection, self._vault, connection_id) is None:
                 rules.refuse("allowed_connections", f"there is no connection with the id {connection_id}")
-        key = key_format.new_key(self._random_bytes)
+        key = new_key(self._random_bytes)
         row = keys.KeyRow(
             key_id=self._new_id("key"),
             name=new.name.strip(),
-            digest=key_format.digest_of(key, self._pepper),
-            prefix=key_format.prefix_of(key),
+            digest=digest_of(key, self._pepper),
+            prefix=prefix_of(key),
             last4=key[-4:],
             created_epoch_s=now,
             scopes=tuple(dict.fromkeys(new.scopes)),

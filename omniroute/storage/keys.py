@@ -114,6 +114,13 @@ def find(connection: apsw.Connection, key_id: str) -> KeyRow | None:
     return None
 
 
+def find_by_digest(connection: apsw.Connection, digest: bytes) -> KeyRow | None:
+    """The key with this digest."""
+    for values in connection.execute(f"{_SELECT} WHERE digest = ?", (digest,)):
+        return _row(values)
+    return None
+
+
 def revoke(connection: apsw.Connection, key_id: str, now_epoch_s: float) -> None:
     """Mark a key as revoked; the time of a first revocation stays."""
     connection.execute(
