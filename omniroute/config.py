@@ -103,7 +103,7 @@ def _descriptions(options: type[msgspec.Struct]) -> dict[str, str]:
     return texts
 
 
-def load(environ: Mapping[str, str] | None = None, **flags: object) -> Settings:
+def load(flags: Mapping[str, object], environ: Mapping[str, str] | None = None) -> Settings:
     """Settings from the environment and the command line (``flags`` of the process section; None: not given).
 
     Raises ConfigurationError naming the variable.
@@ -154,3 +154,19 @@ def _shown(value: object) -> str:
     if isinstance(value, tuple):
         return ",".join(map(str, value))
     return str(value)
+
+
+NOT_SETTINGS: Final = frozenset({MASTER_KEY, "OMNIROUTE_NO_SPEEDUPS", "OMNIROUTE_REQUIRE_SPEEDUPS", "OMNIROUTE_API_KEY"})
+"""Read elsewhere: the master key, the chooser of the twins, the test suite, the client side of ``omniroute bench``."""
+
+
+def unknown_variables(environ: Mapping[str, str] | None = None) -> list[str]:
+    """Variables that look like settings and are none: a misspelt one would otherwise be ignored in silence."""
+    known = {variable.name for variable in variables()} | NOT_SETTINGS
+    given = os.environ if environ is None else environ
+    return sorted(name for name in given if name.startswith("OMNIROUTE_") and name not in known)
+
+
+def plain_twins_wanted() -> bool:
+    """The operator asked for the plain-Python twins of the compiled parts."""
+    return bool(os.environ.get("OMNIROUTE_NO_SPEEDUPS"))

@@ -164,7 +164,8 @@ class Link:
 
         Leading CRLFs (at most 2, RFC 9112 §2.2) are skipped. CLOSED if FIN came before any byte, TRUNCATED after some,
         TOO_LARGE as soon as more than ``limit_bytes`` hold no end, DEADLINE. A trickle costs no task wake-up.
-        With ``head_s`` > 0, ``deadline_at`` is the deadline of the first byte, and the rest has ``head_s`` from then on.
+        With ``head_s`` > 0 the deadline becomes ``now + head_s`` in the turn that reads the head's first byte (at the start
+        if bytes are held): a client that is idle may take longer than one that has begun.
         """
         relay = self._unparked()
         self._body = None

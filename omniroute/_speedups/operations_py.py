@@ -62,7 +62,7 @@ class HeadRead(_Read):
     __slots__ = ("_head_s", "_limit_bytes", "_scanned", "_skipped")
     LEADING_CRLFS = 2
 
-    def __init__(self, limit_bytes: int, deadline_at: float, head_s: float) -> None:
+    def __init__(self, limit_bytes: int, deadline_at: float, head_s: float = 0.0) -> None:
         super().__init__("head", deadline_at)
         self._head_s = head_s
         self._limit_bytes = limit_bytes
@@ -71,12 +71,12 @@ class HeadRead(_Read):
 
     def advance(self, inbox: Inbox, now: float) -> Status | None:
         held = inbox.held
-        if held and self._head_s:
-            self._deadline_at = now + self._head_s
-            self._head_s = 0.0
         while self._skipped < self.LEADING_CRLFS and held.startswith(b"\r\n"):
             del held[:2]
             self._skipped += 1
+        if held and self._head_s:
+            self._deadline_at = now + self._head_s
+            self._head_s = 0.0
         end = _head_end(held, max(0, self._scanned - 3))
         if end > self._limit_bytes or (end < 0 and len(held) > self._limit_bytes):
             return self._fail(Status.TOO_LARGE, f"the head is larger than {self._limit_bytes} bytes")

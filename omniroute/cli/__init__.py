@@ -8,8 +8,7 @@ from __future__ import annotations
 import click
 
 from omniroute import __version__
-from omniroute.cli import commands
-from omniroute.discovery import constants_of
+from omniroute.discovery import find
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120})
@@ -18,5 +17,5 @@ def main() -> None:
     """OmniRoute: one endpoint in front of every LLM provider."""
 
 
-for _name, _command in constants_of(commands, "COMMAND", click.Command).items():
-    main.add_command(_command, _name)
+for _command in find("omniroute.cli.commands", "COMMAND", click.Command).values():
+    main.add_command(_command)

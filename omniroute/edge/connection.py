@@ -36,7 +36,7 @@ answer ourselves (a model list, errors) would else keep the loop to itself."""
 class ClientConnection:
     """``run`` serves the socket to its end and closes it."""
 
-    __slots__ = ("_id", "_peer", "_served", "_sock", "_state", "scope", "wire")
+    __slots__ = ("_id", "_peer", "_served", "_sock", "_state", "_unread", "scope", "wire")
 
     def __init__(self, state: EdgeState, sock: socket.socket, wire: Wire, peer: str) -> None:
         """``wire`` wraps ``sock`` and is registered with the relay."""
@@ -45,6 +45,7 @@ class ClientConnection:
         self._peer = peer
         self._id = secrets.token_hex(8)
         self._served = 0
+        self._unread = False  # something was answered before it was read
         self.wire = wire
         self.scope = trio.CancelScope()
         """Cancelled to close the connection at once."""
@@ -55,8 +56,10 @@ class ClientConnection:
             with self.scope:
                 while await self._serve_one():
                     self._served += 1
-                    if self.wire.buffered() or self._served % REST_EVERY == 0:
+                    if self._served % REST_EVERY == 0:
                         await trio.lowlevel.checkpoint()
+                if self._unread or self.wire.buffered():
+                    await self._linger()
         except (WireError, ClientGone):
             pass  # the client left or stalls: there is nobody to tell
         finally:
@@ -84,7 +87,7 @@ class ClientConnection:
             keep_alive=head.keep_alive,
             http10=head.http10,
             head_only=head.method == "HEAD",
-            extra=() if origin is None else self._state.cors.headers(origin),
+            extra=() if origin is None or head.method == "OPTIONS" else self._state.cors.headers(origin),
         )
         endpoint = resource.endpoints.get(head.method)
         if endpoint is None:
@@ -138,7 +141,7 @@ class ClientConnection:
                 else:
                     limit = endpoint.body_bytes or state.options.body_bytes
                     held = self._reserve(head, limit)
-                    body = await self._read_body(head, limit)
+                    body = await self._read_body(head, limit, received_at)
                     state.bodies_held += len(body) - held
                     held = len(body)
             except OmniRouteError as exc:
@@ -170,10 +173,9 @@ class ClientConnection:
         self._state.bodies_held += wanted
         return wanted
 
-    async def _read_body(self, head: RequestHead, limit: int) -> bytes:
+    async def _read_body(self, head: RequestHead, limit: int, now: float) -> bytes:
         wire, options = self.wire, self._state.options
         wire.set_body(head.body, head.length)
-        now = trio.current_time()
         if head.expect_continue and not wire.buffered():
             await wire.send((_CONTINUE,), now + options.write_timeout_s)
         try:
@@ -219,6 +221,7 @@ class ClientConnection:
         endpoint = next(iter(resource.endpoints.values()))
         if head.body != BODY_NONE:
             reply.keep_alive = False  # an answer with an unread body closes
+            self._unread = True
         if head.method == "OPTIONS":
             await reply.complete(204, self._state.cors.preflight(head.headers, resource.allow), ())
         else:
@@ -227,8 +230,6 @@ class ClientConnection:
             body = endpoint.render_error(error, request_id)
             headers = ((b"content-type", b"application/json"), (b"allow", resource.allow))
             await reply.complete(405, headers, (body,))
-        if not reply.keep_alive:
-            await self._linger()
         return reply.keep_alive
 
     async def _to_control(self, head: RequestHead, request_id: str) -> bool:
@@ -253,7 +254,7 @@ class ClientConnection:
                 return await self._refuse(reply, exc, plain_error, request_id)
             await reply.fail(exc, plain_error(exc, request_id))
         if not self.wire.body_complete:
-            await self._linger()
+            self._unread = True
             return False
         return reply.ended and reply.keep_alive
 
@@ -264,8 +265,8 @@ class ClientConnection:
     async def _refuse(self, reply: ClientReply, error: OmniRouteError, render: RenderError, request_id: str) -> bool:
         """Send an error while input is unread: the connection cannot go on."""
         reply.keep_alive = False
+        self._unread = True
         await reply.fail(error, render(error, request_id))
-        await self._linger()
         return False
 
     async def _linger(self) -> None:

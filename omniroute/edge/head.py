@@ -219,6 +219,8 @@ def _framing(headers: dict[bytes, bytes], *, http10: bool) -> tuple[int, int]:
 
 
 def _keep_alive(connection: bytes, *, http10: bool) -> bool:
+    if connection == b"keep-alive":  # what nearly every client sends
+        return True
     tokens = [token.strip() for token in connection.lower().split(b",")]
     if b"close" in tokens:
         return False

@@ -113,11 +113,14 @@ class Edge:
     async def _accept(self, listener: socket.socket, clients: trio.Nursery) -> None:
         while True:
             await trio.lowlevel.wait_readable(listener)
-            for _ in range(ACCEPT_BATCH):
-                if self._open >= self._options.max_connections and not self._evict():
-                    self._say("%d connections are open, the bound (max_connections): new ones wait", self._open)
-                    await trio.sleep(PAUSE_S)
-                    break
+            for taken in range(ACCEPT_BATCH):
+                if self._open >= self._options.max_connections:
+                    if taken:
+                        break  # whether anybody still waits, the next wake-up tells: nobody is evicted for nobody
+                    if not self._evict():
+                        self._say("%d connections are open, the bound (max_connections): new ones wait", self._open)
+                        await trio.sleep(PAUSE_S)
+                        break
                 try:
                     sock, address = listener.accept()
                 except BlockingIOError:  # another worker was quicker, or the queue is empty

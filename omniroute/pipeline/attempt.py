@@ -16,6 +16,7 @@ from omniroute.pipeline.record import Book
 from omniroute.pipeline.relay import Delivery
 from omniroute.pipeline.values import PipelineOptions, Request, Served
 from omniroute.ports import ClientGone, Exchange, Headers, Journal, Reply, Upstream
+from omniroute.translate import read_error
 
 _NOT_RELAYED: Final = frozenset({
     b"connection", b"keep-alive", b"proxy-connection", b"te", b"trailer", b"transfer-encoding", b"upgrade",
@@ -49,10 +50,10 @@ class Attempts:
         Raises UpstreamError (nothing was sent: try another target), ClientError, ClientGone.
         """
         target = served.target
-        with gate(target.connection, self._shared) as held:
+        with gate(target.connection, self._shared):
             wire_request = encode(request, target)
             served.body_bytes = wire_request.body_bytes
-            book = Book(self._journal, request, served, request.held + held)
+            book = Book(self._journal, request, served)
 
             def record() -> None:
                 book.close(trio.current_time())
@@ -88,7 +89,7 @@ class Attempts:
     ) -> None:
         if not 200 <= exchange.status < 300:
             body = await delivery.read(self._options.error_body_bytes)
-            raise request.dialect.read_error(exchange.status, exchange.headers, body)
+            raise read_error(exchange.status, exchange.headers, body)
         if request.peeked.stream:
             await delivery.stream(headers)
         else:

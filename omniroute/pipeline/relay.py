@@ -16,7 +16,7 @@ from omniroute.domain import Timeouts
 from omniroute.errors import UpstreamError
 from omniroute.pipeline.values import PipelineOptions, Request, Served
 from omniroute.ports import ClientGone, Exchange, Headers, Reply
-from omniroute.translate import EventKind
+from omniroute.translate import EventKind, read_stream_error
 from omniroute.wire import PumpLimits, Wire, WireError
 
 CLIENT_LEFT: Final = frozenset({Status.WATCHED_GONE, Status.SINK_BROKEN, Status.SINK_STALLED})
@@ -91,7 +91,7 @@ class Delivery:
         dialect, served = self._request.dialect, self._served
         failure = dialect.body_error(body)
         if failure is not None:
-            raise dialect.read_error(served.status, (), body)
+            raise read_stream_error(failure)
         served.usage = dialect.usage_of_body(body)
         served.committed_at = trio.current_time()
         served.bytes_out = len(body)
@@ -116,8 +116,7 @@ class Delivery:
         if tap.done or source.body_complete:
             served.bytes_out = len(held)
             last = tap.finish()
-            tail = reply.frame(last) if last else b""
-            await self._finish(tap, Status.OK, first + tail + reply.frame(b""))
+            await self._finish(tap, Status.OK, first + reply.frame(last) + reply.last_chunk)
             return
         limits = PumpLimits(
             idle_s=self._timeouts.idle_s,
@@ -132,7 +131,7 @@ class Delivery:
             self._read_along(tap)
         if status in CLIENT_LEFT:
             raise ClientGone
-        await self._finish(tap, status, source.result if status is Status.OK else reply.frame(b""))
+        await self._finish(tap, status, source.result if status is Status.OK else reply.last_chunk)
 
     async def _hold(self, tap: SseTap) -> bytes:
         """Everything up to and including the first content event. Raises UpstreamError or ClientGone."""
@@ -149,7 +148,7 @@ class Delivery:
             for event in events:
                 kind = dialect.classify_event(event_data(event))
                 if kind is EventKind.ERROR:
-                    raise dialect.read_error(self._served.status, (), event_data(event))
+                    raise read_stream_error(tap.error)
                 committed = committed or kind is not EventKind.HANDSHAKE
                 held_bytes += len(event)
             held += events
@@ -176,10 +175,9 @@ class Delivery:
             )
             served.outcome = "upstream_error"
             served.error_class = error.error_class
-            tail = tail.removesuffix(reply.frame(b"")) if reply.chunked else tail
             event = dialect.error_event(error, self._request.incoming.request_id)
             self._record()
-            await self._send(tail + reply.frame(event) + reply.frame(b""))
+            await self._send(tail.removesuffix(reply.last_chunk) + reply.frame(event) + reply.last_chunk)
             return
         self._record()
         await self._send(tail)
@@ -191,6 +189,7 @@ class Delivery:
             raise ClientGone from exc
 
     def _read_along(self, tap: SseTap) -> None:
+        self._served.events = tap.events
         if tap.usage:
             self._served.usage = self._request.dialect.usage_of(tap.usage)
 

@@ -17,7 +17,7 @@ from omniroute.pipeline.authenticate import authenticate
 from omniroute.pipeline.plan import plan
 from omniroute.pipeline.values import PipelineOptions, Request, Served, Summary
 from omniroute.ports import ClientGone, Configuration, Incoming, Journal, Reply, Upstream
-from omniroute.translate import Dialect
+from omniroute.translate import Dialect, model_body, models_body, retryable
 
 Observe = Callable[[Summary], None]
 """Told of every finished request: log and metrics. Must not wait."""
@@ -52,9 +52,9 @@ class Pipeline:
             story.key_id = caller.key_id
             peeked = dialect.peek(incoming.body)
             story.model, story.streamed = peeked.model, peeked.stream
-            with admit(caller, self._shared, time.monotonic_ns()) as held:
+            with admit(caller, self._shared, time.monotonic_ns()):
                 route = plan(peeked.model, caller, snapshot)
-                request = Request(incoming, dialect, peeked, snapshot, caller, route, held)
+                request = Request(incoming, dialect, peeked, snapshot, caller, route)
                 await self._until_answered(request, reply, story)
         except OmniRouteError as exc:
             story.failed(exc)
@@ -74,7 +74,7 @@ class Pipeline:
             try:
                 await self._attempts.attempt(request, served, reply)
             except UpstreamError as exc:
-                if reply.begun or not request.dialect.retryable(exc):
+                if reply.begun or not retryable(exc):
                     raise
                 last = exc
             else:
@@ -82,20 +82,20 @@ class Pipeline:
         assert last is not None, "a plan is never empty"
         raise last
 
-    async def models(self, dialect: Dialect, incoming: Incoming, reply: Reply) -> None:
+    async def models(self, incoming: Incoming, reply: Reply) -> None:
         """``GET /v1/models``: what this caller can really call."""
         snapshot = self._configuration.current()
         caller = authenticate(incoming, snapshot, time.time())
-        await reply.complete(200, _JSON, (dialect.models_body(_callable_models(caller, snapshot), _created(snapshot)),))
+        await reply.complete(200, _JSON, (models_body(_callable_models(caller, snapshot), _created(snapshot)),))
 
-    async def model(self, dialect: Dialect, incoming: Incoming, reply: Reply) -> None:
+    async def model(self, incoming: Incoming, reply: Reply) -> None:
         """``GET /v1/models/{id}``. Raises UnknownModel."""
         snapshot = self._configuration.current()
         caller = authenticate(incoming, snapshot, time.time())
         name = incoming.path.removeprefix("/v1/models/")
         if name not in _callable_models(caller, snapshot):
             raise UnknownModel(f"There is no model '{name[:200]}' for this key. GET /v1/models lists what there is.", param="model")
-        await reply.complete(200, _JSON, (dialect.model_body(name, _created(snapshot)),))
+        await reply.complete(200, _JSON, (model_body(name, _created(snapshot)),))
 
 
 _JSON = ((b"content-type", b"application/json"),)
@@ -151,5 +151,5 @@ class _Story:
             connection.label, served.outcome if self.outcome == "ok" else self.outcome, self.error_class or served.error_class,
             self.status or served.status, served.number, self.streamed, total_ms, first_token_ms,
             (served.started_at - received_at) * 1000, served.usage.input_total, served.usage.output_total, served.bytes_out,
-            self.epoch,
+            self.epoch, served.events,
         )  # fmt: skip

@@ -1,6 +1,6 @@
 """Calls to providers over a pool of kept-alive wires: implements ``ports.Upstream`` and ``ports.Exchange``.
 
-Owns DNS, connecting, the egress guard, proxies, TLS, request heads, response heads and the reuse of wires. Knows nothing
+Owns DNS, connecting, the egress guard, proxies, TLS, request and response heads and the reuse of wires. Knows nothing
 of dialects, routing or clients; moves no body bytes (the relay does). Times are seconds on Trio's clock.
 """
 

@@ -84,7 +84,6 @@ class UpstreamPool:
         options = self._options
         received = wire.received_bytes
         wire.watch = client
-        wire.ended = False
         now = trio.current_time()
         write_s = options.write_s + request.body_bytes / options.write_min_bytes_s
         first_byte_s = request.connection.timeouts.first_byte_s or math.inf

@@ -11,7 +11,12 @@ from omniroute.upstream.wire import UpstreamWire
 
 
 class Exchange:
-    """Holds a wire until it is left; see the port for what happens then."""
+    """Holds a wire until it is left; see the port for what happens then.
+
+    Left without an exception after a read that ended well, with the body not read to its end: that is an answer whose
+    end mark was seen. Whoever gives up on an answer leaves with an exception, and the wire is closed: going on reading
+    would keep the upstream at work.
+    """
 
     __slots__ = ("_keep_alive_s", "_pool", "_reusable", "connect_ms", "headers", "reused", "source", "status")
 
@@ -29,13 +34,13 @@ class Exchange:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, exc_type: object, /, *_: object) -> None:
         wire = self.source
         if not self._reusable:
             self._pool.discard(wire)
         elif wire.body_complete:
             self._pool.put_back(wire, self._keep_alive_s)
-        elif wire.ended:
+        elif exc_type is None and not wire.status:
             self._pool.drain(wire, self._keep_alive_s)
         else:
             self._pool.discard(wire)

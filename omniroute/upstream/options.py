@@ -30,12 +30,15 @@ class UpstreamOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A reused wire that breaks later than this after the request was written is not retried: the keep-alive race shows
     within a round trip; after that the upstream had begun to work, and a second try might be billed twice."""
     dns_ttl_s: float = 60.0
+    """How long the addresses of a name are remembered (the system's resolver does not tell the record's own time)."""
     dns_negative_ttl_s: float = 5.0
+    """How long it is remembered that a name did not resolve."""
     dns_timeout_s: float = 15.0
     """A name whose look-up took longer has failed (its thread is left to the system's resolver to end)."""
     dns_cache_entries: int = 1024
     """Names remembered; at the bound the oldest is forgotten. As many again may be in flight; more fail (``dns``)."""
     dns_threads: int = 4
+    """Look-ups at a time; more wait, within their call's connect deadline."""
     max_addresses: int = 8
     """Addresses tried for one name."""
     happy_eyeballs_delay_s: float = 0.25

@@ -84,7 +84,7 @@ def _as_file(data: bytes) -> Iterator[str]:
 async def handshake(
     sock: socket.socket, context: ssl.SSLContext, server_name: str, session: ssl.SSLSession | None
 ) -> ssl.SSLSocket:
-    """``sock`` (connected, non-blocking) as a handshaken TLS socket; closed on failure. Raises OSError (ssl.SSLError)."""
+    """``sock`` (connected, non-blocking) as a handshaken TLS socket; closed on failure. Raises OSError (SSLError)."""
     try:
         # ragged EOFs are told: without close_notify a body that ends with the connection may have been cut by anyone
         tls = context.wrap_socket(

@@ -7,9 +7,7 @@ from typing import TYPE_CHECKING
 
 import trio
 
-from omniroute._speedups import Status
-from omniroute._speedups.relay_py import Translator
-from omniroute.wire import PumpLimits, Wire, WireError
+from omniroute.wire import Wire, WireError
 
 if TYPE_CHECKING:
     from omniroute.upstream.origin import Origin
@@ -25,16 +23,6 @@ class UpstreamWire(Wire):
     """Exchanges completed; above 0 the wire is a reused one."""
     idle_until: float = 0.0
     """While idle: not to be used after this instant."""
-    ended: bool = False
-    """The last pump of the present exchange saw the end mark: only the end of the body is missing."""
-
-    async def pump(  # type: ignore[explicit-override]  # typing.override is 3.12
-        self, sink: Wire, translator: Translator | None, limits: PumpLimits, *, first: bytes = b"", chunked: bool = True
-    ) -> Status:
-        """As ``Wire.pump``; notes whether it ended well."""
-        status = await super().pump(sink, translator, limits, first=first, chunked=chunked)
-        self.ended = not status
-        return status
 
     async def sent(self) -> None:
         """Wait for a send that ``start_send`` left unfinished; to be called before any checkpoint. Raises WireError."""

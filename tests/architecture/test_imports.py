@@ -11,7 +11,19 @@ import pytest
 
 PACKAGE = Path(__file__).parents[2] / "omniroute"
 CORES = ("domain", "auth", "limits", "translate", "_speedups")
-NOT_IN_CORES = {"trio", "httpx", "httptools", "apsw", "hypercorn", "starlette", "time", "random", "os", "logging", "threading"}
+NOT_IN_CORES = {
+    "trio",
+    "httpx",
+    "httptools",
+    "apsw",
+    "hypercorn",
+    "starlette",
+    "time",
+    "random",
+    "os",
+    "logging",
+    "threading",
+}
 ALLOWED = {("_speedups", "__init__.py", "os")}  # the chooser of the twins reads one variable
 
 
@@ -45,6 +57,8 @@ def test_a_worker_imports_neither_the_admin_stack_nor_the_database() -> None:
 
 def test_only_config_reads_the_environment() -> None:
     readers = {
-        str(s.relative_to(PACKAGE)) for s in PACKAGE.rglob("*.py") if "os.environ" in s.read_text() or "os.getenv" in s.read_text()
+        str(s.relative_to(PACKAGE))
+        for s in PACKAGE.rglob("*.py")
+        if "os.environ" in s.read_text() or "os.getenv" in s.read_text()
     }
     assert readers <= {"config.py", "_speedups/__init__.py"}

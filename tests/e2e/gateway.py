@@ -43,7 +43,9 @@ class Gateway:
                 argv = Path(f"/proc/{line}/cmdline").read_bytes().split(b"\0")
             except FileNotFoundError:
                 continue
-            if b"omniroute.processes.child" in argv and argv[argv.index(b"omniroute.processes.child") + 1].startswith(role.encode()):
+            if b"omniroute.processes.child" in argv and argv[argv.index(b"omniroute.processes.child") + 1].startswith(
+                role.encode()
+            ):
                 found.append(int(line))
         return found
 
@@ -65,7 +67,18 @@ class Gateway:
 
     async def add_provider(self, name: str, url: str, *models: str, label: str = "", priority: int = 100) -> None:
         """Register an upstream on loopback."""
-        args = ["providers", "add", name, "--base-url", url, "--key", "sk-upstream", "--allow-private", "--priority", str(priority)]
+        args = [
+            "providers",
+            "add",
+            name,
+            "--base-url",
+            url,
+            "--key",
+            "sk-upstream",
+            "--allow-private",
+            "--priority",
+            str(priority),
+        ]
         for model in models:
             args += ["--model", model]
         if label:
@@ -86,10 +99,24 @@ class Gateway:
 
 
 @asynccontextmanager
-async def running_gateway(data_dir: Path, *args: str, workers: int = 1, env: dict[str, str] | None = None) -> AsyncIterator[Gateway]:
+async def running_gateway(
+    data_dir: Path, *args: str, workers: int = 1, env: dict[str, str] | None = None
+) -> AsyncIterator[Gateway]:
     """A gateway that is ready; stopped, and checked for leftovers, on the way out."""
     environ = {**os.environ, "OMNIROUTE_LOG_LEVEL": "info", **(env or {})}
-    command = [sys.executable, "-m", "omniroute", "serve", "--port", "0", "--workers", str(workers), "--data-dir", str(data_dir), *args]
+    command = [
+        sys.executable,
+        "-m",
+        "omniroute",
+        "serve",
+        "--port",
+        "0",
+        "--workers",
+        str(workers),
+        "--data-dir",
+        str(data_dir),
+        *args,
+    ]
     async with trio.open_nursery() as nursery:
         start = partial(trio.run_process, command, stdout=subprocess.PIPE, check=False, env=environ)
         process: trio.Process = await nursery.start(start)
@@ -142,7 +169,10 @@ def leftovers(data_dir: Path) -> list[str]:
 def listening_mock() -> Iterator[tuple[subprocess.Popen[str], str]]:
     """The product's mock as a process of its own: (process, base URL)."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "omniroute", "mock", "--port", "0"], stdout=subprocess.PIPE, text=True, env=dict(os.environ)
+        [sys.executable, "-m", "omniroute", "mock", "--port", "0"],
+        stdout=subprocess.PIPE,
+        text=True,
+        env=dict(os.environ),
     )
     assert process.stdout is not None
     try:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import gc
-import os
 import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import msgspec
 import trio
@@ -162,7 +162,10 @@ class Client:
 
 
 class House:
-    def __init__(self, edge: Edge, relay: Relay, handlers: Handlers, port: int, served: trio.Event) -> None:
+    def __init__(
+        self, edge: Edge, relay: Relay, handlers: Handlers, port: int, served: trio.Event, cancel_edge: trio.CancelScope
+    ) -> None:
+        self.cancel_edge = cancel_edge
         self.edge = edge
         self.relay = relay
         self.handlers = handlers
@@ -178,39 +181,44 @@ class House:
     async def settled(self, condition: Callable[[], bool]) -> None:
         """Return when ``condition`` holds; it depends on what other tasks and the kernel are about to do."""
         with trio.fail_after(2):
-            while not condition():
+            while not condition():  # noqa: ASYNC110 - some of it is the kernel's, which sets no event
                 await trio.sleep(0.001)
 
 
 def open_fds() -> int:
     gc.collect()
-    return len(os.listdir("/proc/self/fd"))
+    return len(list(Path("/proc/self/fd").iterdir()))
 
 
 @asynccontextmanager
-async def house(options: EdgeOptions | None = None, *, control_socket: str | None = None) -> AsyncIterator[House]:
+async def house(
+    options: EdgeOptions | None = None,
+    *,
+    control_socket: str | None = None,
+    listener: Callable[[socket.socket], object] = lambda real: real,
+) -> AsyncIterator[House]:
     """A running edge; checks on leaving that no connection, link, body or file descriptor is left."""
     before = open_fds()
     relay = Relay()
     driver = Driver(relay)
     handlers = Handlers()
     edge = Edge(driver, handlers.routes(), options, control_socket=control_socket)
-    listener = socket.create_server(("127.0.0.1", 0), backlog=128)
     served = trio.Event()
-    with trio.fail_after(10):
+    cancel_edge = trio.CancelScope()
+    with socket.create_server(("127.0.0.1", 0), backlog=128) as real, trio.fail_after(10):
         async with trio.open_nursery() as nursery:
 
             async def serve(*, task_status: trio.TaskStatus[None]) -> None:
-                await edge.serve([listener], task_status=task_status)
+                with cancel_edge:
+                    await edge.serve([listener(real)], task_status=task_status)  # type: ignore[list-item]
                 served.set()
 
             await nursery.start(driver.run)
             await nursery.start(serve)
-            place = House(edge, relay, handlers, listener.getsockname()[1], served)
+            place = House(edge, relay, handlers, real.getsockname()[1], served, cancel_edge)
             yield place
             await place.settled(lambda: edge.connections == 0)
             assert relay.links() == 0
             assert edge.bodies_held == 0
             nursery.cancel_scope.cancel()
-    listener.close()
     assert open_fds() <= before

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import select
 import socket
+import ssl
 import struct
 from types import ModuleType
 
@@ -13,6 +14,8 @@ from omniroute._speedups.status import Status
 
 WAIT_S = 2.0
 """Real seconds a test waits for the kernel to deliver what is on its way; never reached when things are right."""
+
+NOT_NOW = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 
 
 def open_fds() -> int:
@@ -140,7 +143,7 @@ def drain(peer: socket.socket) -> bytes:
     while True:
         try:
             data = peer.recv(1 << 20)
-        except BlockingIOError:
+        except NOT_NOW:
             return bytes(got)
         if not data:
             return bytes(got)
@@ -154,7 +157,7 @@ def push(peer: socket.socket, data: bytes | memoryview) -> int:
     while sent < len(view):
         try:
             sent += peer.send(view[sent : sent + 65536])
-        except BlockingIOError:
+        except NOT_NOW:
             break
     return sent
 

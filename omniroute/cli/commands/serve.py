@@ -22,7 +22,7 @@ def _epilog() -> str:
     return "\n".join(lines)
 
 
-@click.command(epilog=_epilog(), short_help="Run the gateway.")
+@click.command("serve", epilog=_epilog(), short_help="Run the gateway.")
 @click.option("--host", help="Address to listen on.  [127.0.0.1]")
 @click.option("--port", type=click.IntRange(0, 65535), help="Port to listen on.  [20128]")
 @click.option("--workers", type=click.IntRange(0, 60), help="Worker processes; 0: one for each core.  [0]")
@@ -46,7 +46,7 @@ def COMMAND(**flags: object) -> None:  # noqa: N802 - the name discovery looks f
     from omniroute.telemetry.log import Log
 
     try:
-        settings = load(**flags)
+        settings = load(flags)
         log = Log(level=settings.process.log_level, form=settings.process.log_format, source="supervisor")
         with DataDirectoryLock(settings.process.data_dir):
             status = trio.run(Supervisor(settings, log, lambda url, ready: _announce(settings, url, ready)).run)
