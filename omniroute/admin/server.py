@@ -1,10 +1,9 @@
-"""An application on a Unix socket, by hypercorn's Trio worker."""
+"""An application on a Unix socket or a TCP port, by hypercorn's Trio worker."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable
-from pathlib import Path
 from typing import Final, cast
 
 import trio
@@ -14,7 +13,7 @@ from hypercorn.typing import ASGIFramework
 from starlette.applications import Starlette
 
 SOCKET_UMASK: Final = 0o177
-"""The socket is 0600: on the local admin socket the file's mode is the access control."""
+"""A socket in the file system is 0600: on the local admin socket that is the access control."""
 
 MAX_HEAD_BYTES: Final = 128 * 1024
 """Above what workers let through (64 KiB), so that it is the edge that refuses."""
@@ -28,19 +27,20 @@ GRACE_S: Final = 5.0
 
 async def serve(
     app: Starlette,
-    path: Path,
+    bind: str,
     *,
     stop: Callable[[], Awaitable[None]],
     log: logging.Logger,
     task_status: trio.TaskStatus[list[str]] = trio.TASK_STATUS_IGNORED,
 ) -> None:
-    """Serve ``app`` on a socket at ``path`` until ``stop`` returns, then for GRACE_S let answers finish.
+    """Serve ``app`` until ``stop`` returns, then for GRACE_S let answers finish.
 
-    A socket left behind at ``path`` is replaced; the caller holds the data directory's lock, so nobody is behind it.
-    Defects go to ``log`` with their tracebacks. There is no access log: workers log the requests that they relay.
+    ``bind``: ``unix:PATH`` or ``HOST:PORT``. A socket left behind at the path is replaced; the caller holds the data
+    directory's lock, so nobody is behind it. Defects go to ``log`` with their tracebacks. There is no access log:
+    workers log the requests that they relay.
     """
     config = Config()
-    config.bind = [f"unix:{path}"]
+    config.bind = [bind]
     config.umask = SOCKET_UMASK
     config.backlog = BACKLOG
     config.keep_alive_timeout = KEEP_ALIVE_S

@@ -27,6 +27,9 @@ from omniroute.storage.store import Store
 ID_BYTES: Final = 8
 """Of key and connection ids: they only tell rows of one installation apart, and must fit a journal's open entry."""
 
+KEY_RANDOM_BYTES: Final = 24
+"""Of an API key: 192 bits."""
+
 DEMO_PROVIDER: Final = "demo"
 DEMO_LABEL: Final = "demo"
 DEMO_MODEL: Final = "echo"
@@ -67,7 +70,7 @@ class Administration:
         now = self._clock()
         return [views.of_key(row, now) for row in await self._database.read(keys.every)]
 
-    async def key_presented(self, key: str) -> views.KeyView | None:
+    async def key_presented(self, key: str | bytes) -> views.KeyView | None:
         """The good key that this is, None if it is unknown, revoked or expired."""
         digest = digest_of(key, self._pepper)
         now = self._clock()
@@ -194,7 +197,7 @@ class Administration:
         for connection_id in new.allowed_connections:
             if connections.find(connection, self._vault, connection_id) is None:
                 rules.refuse("allowed_connections", f"there is no connection with the id {connection_id}")
-        key = new_key(self._random_bytes)
+        key = new_key(self._random_bytes(KEY_RANDOM_BYTES))
         row = keys.KeyRow(
             key_id=self._new_id("key"),
             name=new.name.strip(),

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import httpx
+from starlette.types import Receive, Scope, Send
 
 from omniroute.admin.app import build_app
 from omniroute.domain import Secret
@@ -47,9 +48,18 @@ class House:
         self.local = self._client(trusted=True)
         self.public = self._client(trusted=False)
 
-    def _client(self, *, trusted: bool) -> httpx.AsyncClient:
+    def _client(self, *, trusted: bool, peer: str = "") -> httpx.AsyncClient:
         app = build_app(self.administration, self.facts, self.ledger, trusted=trusted)
-        return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://127.0.0.1:20128")
+
+        async def served(scope: Scope, receive: Receive, send: Send) -> None:
+            # Unix sockets have no peer address, and hypercorn then says None; httpx always makes one up.
+            await app({**scope, "client": (peer, 1) if peer else None}, receive, send)
+
+        return httpx.AsyncClient(transport=httpx.ASGITransport(served), base_url="http://127.0.0.1:20128")
+
+    def listener(self, peer: str) -> httpx.AsyncClient:
+        """A client at ``peer`` of a management port of its own, where no worker stands between."""
+        return self._client(trusted=False, peer=peer)
 
 
 @asynccontextmanager

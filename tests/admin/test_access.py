@@ -92,6 +92,14 @@ async def test_metrics_for_others_need_a_key(house: House, headers: dict[str, st
     assert with_key.status_code == 200
 
 
+@pytest.mark.parametrize(("peer", "status"), [("127.0.0.1", 200), ("192.0.2.1", 401)])
+async def test_on_a_port_of_its_own_the_peers_header_counts_for_nothing(house: House, peer: str, status: int) -> None:
+    async with house.listener(peer) as client:
+        for header in ("127.0.0.1", "192.0.2.1"):
+            answer = await client.get("/metrics", headers={"x-omniroute-peer": header})
+            assert answer.status_code == status
+
+
 async def test_health_is_open_and_says_little(house: House) -> None:
     await house.administration.publish()
     assert (await house.public.get("/health/live")).json() == {"status": "live"}

@@ -27,7 +27,7 @@ async def test_a_socket_for_us_alone_until_told_to_stop(house: House, tmp_path: 
     umask = os.umask(0)
     try:
         async with trio.open_nursery() as nursery:
-            await nursery.start(partial(serve, app, path, stop=stop.wait, log=LOG))
+            await nursery.start(partial(serve, app, f"unix:{path}", stop=stop.wait, log=LOG))
             assert path.stat().st_mode & 0o777 == 0o600
             async with client(path) as local:
                 made = await local.post("/api/keys", json={"name": "ci"})
@@ -50,7 +50,7 @@ async def test_a_socket_left_behind_is_replaced(house: House, tmp_path: Path) ->
     for _ in range(2):
         stop = trio.Event()
         async with trio.open_nursery() as nursery:
-            await nursery.start(partial(serve, app, path, stop=stop.wait, log=LOG))
+            await nursery.start(partial(serve, app, f"unix:{path}", stop=stop.wait, log=LOG))
             async with client(path) as local:
                 assert (await local.get("/health/live")).status_code == 200
             stop.set()
@@ -69,7 +69,7 @@ async def test_a_defect_is_logged_with_its_traceback_and_serving_goes_on(
     app = build_app(house.administration, Broken(house.facts.shared), house.ledger, trusted=True)
     stop = trio.Event()
     async with trio.open_nursery() as nursery:
-        await nursery.start(partial(serve, app, path, stop=stop.wait, log=LOG))
+        await nursery.start(partial(serve, app, f"unix:{path}", stop=stop.wait, log=LOG))
         async with client(path) as local:
             assert (await local.get("/health/ready")).status_code == 500
             assert (await local.get("/health/live")).status_code == 200
@@ -77,3 +77,14 @@ async def test_a_defect_is_logged_with_its_traceback_and_serving_goes_on(
     (entry,) = [entry for entry in caplog.records if entry.levelno == logging.ERROR]
     assert entry.exc_info is not None
     assert isinstance(entry.exc_info[1], ZeroDivisionError)
+
+
+async def test_a_port_of_its_own_tells_where_clients_are(house: House) -> None:
+    app = build_app(house.administration, house.facts, house.ledger, trusted=False)
+    stop = trio.Event()
+    async with trio.open_nursery() as nursery:
+        (url,) = await nursery.start(partial(serve, app, "127.0.0.1:0", stop=stop.wait, log=LOG))
+        async with httpx.AsyncClient(base_url=url) as client:
+            assert (await client.get("/metrics", headers={"x-omniroute-peer": "192.0.2.1"})).status_code == 200
+            assert (await client.get("/api/keys")).status_code == 401
+        stop.set()
