@@ -52,3 +52,14 @@ async def test_bad_parameters_are_named(house: House, query: str, param: str) ->
 
 async def test_a_parameter_given_twice_is_refused_rather_than_half_obeyed(house: House) -> None:
     assert (await house.local.get("/api/ledger?outcome=ok&outcome=lost")).status_code == 400
+
+
+async def test_a_search_that_takes_too_long_says_how_to_narrow_it(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await house.ledger.append([record(number) for number in range(3)])
+    monkeypatch.setattr("omniroute.admin.routes.ledger.QUERY_S", 0.0)
+    for path in ("/api/ledger", "/api/ledger/totals"):
+        answer = await house.local.get(path)
+        assert (answer.status_code, answer.json()["error"]["code"]) == (503, "query_too_long")
+        assert "since_epoch_s" in answer.json()["error"]["message"]
