@@ -80,7 +80,6 @@ class _Cells(Collector):
         self._shared = shared
         self._extra = extra
 
-    @override
     def collect(self) -> Iterator[Metric]:
         for family in FAMILIES:
             yield self._histogram(family) if family.kind == "histogram" else self._numbers(family)
