@@ -17,7 +17,8 @@ from omniroute.auth import presented_key
 from omniroute.errors import Forbidden, Unauthenticated
 
 PEER_HEADER: Final = "x-omniroute-peer"
-"""Set by the worker that relays, and taken out of what clients send: the address of the client's socket."""
+"""Set by the worker that relays, and taken out of what clients send: the address of the client's socket. Read only on
+the Unix socket that workers relay to: on a listener of its own nobody takes a client's header out."""
 
 SCOPE: Final = "manage"
 
@@ -53,7 +54,8 @@ def _from_this_machine(request: Request) -> bool:
     headers = request.headers
     if any(name in headers for name in _FORWARDED):
         return False
-    return _is_loopback(headers.get(PEER_HEADER, "")) and _names_this_machine(headers.get("host", ""))
+    peer = request.client.host if request.client is not None else headers.get(PEER_HEADER, "")
+    return _is_loopback(peer) and _names_this_machine(headers.get("host", ""))
 
 
 def _names_this_machine(host: str) -> bool:

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import socket
 import ssl
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Final, Literal
 
 import h11
@@ -28,8 +30,8 @@ Stage = Literal[
     "upstream",
 ]  # fmt: skip
 
-CONNECT_S: Final = 10.0
-"""For connecting, a tunnel and TLS together."""
+STEP_S: Final = 10.0
+"""For each of the look-up, connecting, a tunnel and TLS."""
 
 HEAD_START_S: Final = 0.25
 """Of one address before the next is tried beside it."""
@@ -70,10 +72,7 @@ async def call_once(connection: Connection, path: str, body: bytes | None, *, lo
         key = key_of(connection, url)
     except UpstreamError as exc:
         raise CallFailedError("base_url", exc.message) from exc
-    with trio.move_on_after(CONNECT_S) as scope:
-        stream = await _open(connection, key, lookup)
-    if scope.cancelled_caught:
-        raise CallFailedError("tcp", f"{_place(key)} cannot be connected to within {CONNECT_S:.0f} s")
+    stream = await _open(connection, key, lookup)
     headers = [("host", url.netloc), ("accept", "application/json"), ("connection", "close"), *connection.headers]
     if connection.credential:
         headers.append(("authorization", f"Bearer {connection.credential.reveal()}"))
@@ -94,20 +93,35 @@ async def call_once(connection: Connection, path: str, body: bytes | None, *, lo
 async def _open(connection: Connection, key: OriginKey, lookup: Lookup) -> trio.abc.Stream:
     """A wire to the origin, tunnel and TLS included."""
     hop, port = (key.host, key.port) if key.proxy is None else (key.proxy.host, key.proxy.port)
-    addresses = await _resolved(hop, lookup, allow_private=connection.allow_private)
+    with _within("dns", f"looking up {hop}"):
+        addresses = await _resolved(hop, lookup, allow_private=connection.allow_private)
+    place = f"{hop} ({addresses[0].ip}) port {port}"
+    step: Stage = "proxy" if key.proxy else "tcp"
     try:
-        sock = await connect_any(addresses, port, HEAD_START_S)
+        with _within(step, f"connecting to {place}"):
+            sock = await connect_any(addresses, port, HEAD_START_S)
     except OSError as exc:
-        words = f"{hop} ({addresses[0].ip}) port {port} cannot be connected to: {exc.strerror}"
-        raise CallFailedError("proxy" if key.proxy else "tcp", words) from exc
+        raise CallFailedError(step, f"{place} cannot be connected to: {exc.strerror}") from exc
     try:
         if key.proxy is not None:
-            await _tunnelled(sock, key)
+            with _within("proxy", f"the proxy's way to {_place(key)}"):
+                await _tunnelled(sock, key)
         plain = trio.SocketStream(trio.socket.from_stdlib_socket(sock))
-        return plain if key.tls is None else await _secured(plain, connection, key)
+        if key.tls is None:
+            return plain
+        with _within("tls", f"agreeing on TLS with {_place(key)}"):
+            return await _secured(plain, connection, key)
     except BaseException:
         sock.close()
         raise
+
+
+@contextmanager
+def _within(stage: Stage, what: str) -> Iterator[None]:
+    with trio.move_on_after(STEP_S) as scope:
+        yield
+    if scope.cancelled_caught:
+        raise CallFailedError(stage, f"{what} took longer than {STEP_S:.0f} s")
 
 
 async def _resolved(host: str, lookup: Lookup, *, allow_private: bool) -> list[Address]:
@@ -167,7 +181,7 @@ async def _exchange(stream: trio.abc.Stream, request: h11.Request, body: bytes) 
     while True:
         event = machine.next_event()
         if event is h11.NEED_DATA:
-            machine.receive_data(await stream.receive_some(_READ_BYTES))
+            machine.receive_data(bytes(await stream.receive_some(_READ_BYTES)))
         elif isinstance(event, h11.Response):
             status = event.status_code
         elif isinstance(event, h11.Data):

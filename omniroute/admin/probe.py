@@ -38,7 +38,7 @@ class ProbeResult(msgspec.Struct, frozen=True):
 
 
 async def probe(stored: StoredConnection, model: str = "", *, lookup: Lookup = system_lookup) -> ProbeResult:
-    """Call the provider: one token of ``model``, or of the connection's first, or if it names none its list of models."""
+    """Call the provider: one token of ``model``, or of the connection's first; its list of models if there is none."""
     connection = stored.connection
     asked = model or next(iter(connection.models), "")
     path = "/chat/completions" if asked else "/models"

@@ -1,4 +1,4 @@
-"""An application on a Unix socket, by hypercorn's Trio worker."""
+"""An application on a Unix socket or a TCP port, by hypercorn's Trio worker."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from hypercorn.typing import ASGIFramework
 from starlette.applications import Starlette
 
 SOCKET_UMASK: Final = 0o177
-"""The socket is 0600: on the local admin socket the file's mode is the access control."""
+"""A socket in the file system is 0600: on the local admin socket that is the access control."""
 
 MAX_HEAD_BYTES: Final = 128 * 1024
 """Above what workers let through (64 KiB), so that it is the edge that refuses."""
@@ -35,8 +35,9 @@ async def serve(
 ) -> None:
     """Serve ``app`` until ``stop`` returns, then for GRACE_S let answers finish.
 
-    ``bind``: ``unix:PATH`` or ``HOST:PORT``. A socket left behind at the path is replaced; the caller holds the data directory's lock, so nobody is behind it.
-    Defects go to ``log`` with their tracebacks. There is no access log: workers log the requests that they relay.
+    ``bind``: ``unix:PATH`` or ``HOST:PORT``. A socket left behind at the path is replaced; the caller holds the data
+    directory's lock, so nobody is behind it. Defects go to ``log`` with their tracebacks. There is no access log:
+    workers log the requests that they relay.
     """
     config = Config()
     config.bind = [bind]

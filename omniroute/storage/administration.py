@@ -24,11 +24,11 @@ from omniroute.storage.forms import NewConnection, NewKey, SettingsChange
 from omniroute.storage.snapshot import Built, Problem, Publisher, build
 from omniroute.storage.store import Store
 
-KEY_RANDOM_BYTES: Final = 24
-"""Of an API key: 192 bits."""
-
 ID_BYTES: Final = 8
 """Of key and connection ids: they only tell rows of one installation apart, and must fit a journal's open entry."""
+
+KEY_RANDOM_BYTES: Final = 24
+"""Of an API key: 192 bits."""
 
 DEMO_PROVIDER: Final = "demo"
 DEMO_LABEL: Final = "demo"
@@ -70,7 +70,7 @@ class Administration:
         now = self._clock()
         return [views.of_key(row, now) for row in await self._database.read(keys.every)]
 
-    async def key_presented(self, key: str) -> views.KeyView | None:
+    async def key_presented(self, key: str | bytes) -> views.KeyView | None:
         """The good key that this is, None if it is unknown, revoked or expired."""
         digest = digest_of(key, self._pepper)
         now = self._clock()

@@ -114,7 +114,7 @@ class Ledger:
         where, values = _where(wanted, [_BEFORE] if before else [])
         query = f"SELECT {_COLUMNS} FROM attempts {where} ORDER BY started_epoch_s DESC, attempt_id DESC LIMIT :limit"
         bindings = {**values, "before": before, "limit": max(0, min(limit, MAX_PAGE_ROWS))}
-        return await self._database.read(lambda c: [_record(row) for row in c.execute(query, bindings)])
+        return await self._database.report(lambda c: [_record(row) for row in c.execute(query, bindings)])
 
     async def totals(self, wanted: AttemptFilter) -> list[OutcomeTotal]:
         """Attempts and tokens by outcome, in the order of its name."""
@@ -126,14 +126,14 @@ class Ledger:
                total(output_total), total(reasoning), total(bytes_in), total(bytes_out)
         FROM attempts {where} GROUP BY outcome ORDER BY outcome
         """
-        return await self._database.read(
+        return await self._database.report(
             lambda c: [msgspec.convert(_whole(row), OutcomeTotal) for row in c.execute(query, bindings)]
         )
 
     async def count(self, wanted: AttemptFilter) -> int:
         """How many attempts match."""
         where, bindings = _where(wanted, [])
-        return await self._database.read(
+        return await self._database.report(
             lambda c: msgspec.convert(c.execute(f"SELECT count(*) FROM attempts {where}", bindings).get, int)
         )
 

@@ -1,4 +1,4 @@
-"""The database, opened: one connection on a thread of its own, and transactions as the unit of work.
+"""The database, opened: connections on threads of their own, and transactions as the unit of work.
 
 Control's loop never blocks: ``apsw.Connection.as_async`` gives the connection a thread, and a whole transaction is
 one call to it, written as a plain function of the connection. That is one hop per transaction instead of one per
@@ -38,25 +38,37 @@ T = TypeVar("T")
 
 
 class Database:
-    """One connection and its thread. Calls are served in the order they are made."""
+    """Two connections, each with its thread: one that writes, one for reports. Each serves its calls in order."""
 
-    def __init__(self, connection: apsw.AsyncConnection) -> None:
-        self._connection = connection
+    def __init__(self, writer: apsw.AsyncConnection, reports: apsw.AsyncConnection) -> None:
+        self._writer = writer
+        self._reports = reports
 
     async def read(self, work: Callable[[apsw.Connection], T]) -> T:
-        """What ``work`` returns, run in the connection's thread. Raises ``StorageError``."""
-        # Trio's own cancellation is the only deadline: apsw's would raise TooSlowError out of a ``move_on_after``.
-        token = apsw.aio.deadline.set(math.inf)
-        try:
-            with in_our_words():
-                result: T = await self._connection.async_run(work, self._connection)
-        finally:
-            apsw.aio.deadline.reset(token)
-        return result
+        """What ``work`` returns, run in the writer's thread: short questions. Raises ``StorageError``."""
+        return await _run(self._writer, work)
 
     async def write(self, work: Callable[[apsw.Connection], T]) -> T:
         """The same in one transaction: committed if ``work`` returns, rolled back if it raises or is cancelled."""
-        return await self.read(lambda connection: transaction(connection, work))
+        return await _run(self._writer, lambda connection: transaction(connection, work))
+
+    async def report(self, work: Callable[[apsw.Connection], T]) -> T:
+        """What ``work`` returns, run beside the writer on what is committed: questions that may take seconds.
+
+        On the writer's thread they would hold up the drain, and with it, once the rings are full, traffic.
+        """
+        return await _run(self._reports, work)
+
+
+async def _run(connection: apsw.AsyncConnection, work: Callable[[apsw.Connection], T]) -> T:
+    # Trio's own cancellation is the only deadline: apsw's would raise TooSlowError out of a ``move_on_after``.
+    token = apsw.aio.deadline.set(math.inf)
+    try:
+        with in_our_words():
+            result: T = await connection.async_run(work, connection)
+    finally:
+        apsw.aio.deadline.reset(token)
+    return result
 
 
 @asynccontextmanager
@@ -70,14 +82,24 @@ async def open_database(path: Path, *, backups: Path) -> AsyncIterator[Database]
     """
     with in_our_words():
         _create_file(path)
-        connection = await apsw.Connection.as_async(str(path), flags=apsw.SQLITE_OPEN_READWRITE)
-        try:
-            database = Database(connection)
-            await database.read(lambda writer: _prepare(writer, path, backups))
-            yield database
-        finally:
-            with trio.move_on_after(CLOSE_S, shield=True):
-                await connection.aclose()
+        async with (
+            _connected(path, apsw.SQLITE_OPEN_READWRITE, lambda writer: _prepare(writer, path, backups)) as writer,
+            _connected(path, apsw.SQLITE_OPEN_READONLY, _configure) as reports,
+        ):
+            yield Database(writer, reports)
+
+
+@asynccontextmanager
+async def _connected(
+    path: Path, flags: int, prepare: Callable[[apsw.Connection], None]
+) -> AsyncIterator[apsw.AsyncConnection]:
+    connection = await apsw.Connection.as_async(str(path), flags=flags)
+    try:
+        await _run(connection, prepare)
+        yield connection
+    finally:
+        with trio.move_on_after(CLOSE_S, shield=True):
+            await connection.aclose()
 
 
 def _prepare(connection: apsw.Connection, path: Path, backups: Path) -> None:

@@ -132,7 +132,7 @@ def _check_base_url(url: str, *, allow_private: bool) -> None:
 
 
 def _check_proxy(url: str) -> None:
-    parts = _split("proxy", url, ("http", "socks5"), "socks5://user:password@host:1080")
+    parts = _split("proxy", url, ("http", "socks5", "socks5h"), "socks5://user:password@host:1080")
     if parts.path not in ("", "/") or parts.query or parts.fragment:
         refuse("proxy", "must end with host and port")
 

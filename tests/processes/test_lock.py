@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from omniroute.processes.lock import DataDirectoryLock, LockedError, holder_pid
 from omniroute.paths import DataDirectoryError, DataPaths
+from omniroute.processes.lock import DataDirectoryLock, LockedError, holder_pid
 
 
 @pytest.fixture

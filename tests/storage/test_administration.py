@@ -9,7 +9,7 @@ import pytest
 import trio
 import trio.testing
 
-from omniroute.auth import keys as key_format
+from omniroute.auth import digest_of
 from omniroute.domain import RuntimeSettings, Secret, Snapshot
 from omniroute.errors import ClientError
 from omniroute.pipeline.configuration import SharedConfiguration
@@ -50,7 +50,7 @@ class Gateway:
         return self._worker.current()
 
     def accepts(self, key: Secret) -> bool:
-        return key_format.digest_of(key.reveal(), self._pepper) in self.worker().callers
+        return digest_of(key.reveal(), self._pepper) in self.worker().callers
 
 
 @pytest.fixture
@@ -72,6 +72,15 @@ async def test_a_key_is_good_when_its_making_returns_and_refused_when_its_revoca
     assert not gateway.accepts(created.key)
     assert revoked.state == "revoked"
     assert await gateway.administration.list_keys() == [revoked]
+
+
+async def test_a_presented_key_is_known_while_it_is_good(gateway: Gateway) -> None:
+    created = await gateway.administration.create_key(NewKey(name="ci", expires_epoch_s=gateway.clock.now + 10))
+    key = created.key.reveal()
+    assert await gateway.administration.key_presented(key) == created.view
+    assert await gateway.administration.key_presented(key[:-1]) is None
+    gateway.clock.now += 10
+    assert await gateway.administration.key_presented(key) is None
 
 
 async def test_a_key_is_shown_once_and_kept_nowhere(gateway: Gateway, store: Store) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 import apsw
 import pytest
 import trio
+import trio.testing
 
 from omniroute.storage.faults import DatabaseTooNewError, StorageError
 from omniroute.storage.open import Database, open_database
@@ -193,3 +194,22 @@ def test_importing_storage_leaves_apsw_as_it_was() -> None:
         "assert not {'starlette', 'hypercorn', 'httpx'} & sys.modules.keys()"
     )
     subprocess.run([sys.executable, "-c", script], check=True)
+
+
+async def test_a_long_report_holds_up_no_write_and_sees_what_is_committed(tmp_path: Path) -> None:
+    async with open_database(tmp_path / "db", backups=tmp_path) as database, trio.open_nursery() as nursery:
+        await database.write(lambda c: put(c, "a"))
+        assert await database.report(values) == ["a"]
+        nursery.start_soon(database.report, lambda c: c.execute(ENDLESS).get)
+        await trio.testing.wait_all_tasks_blocked()
+        with trio.fail_after(5):
+            await database.write(lambda c: put(c, "b"))
+            assert await database.read(values) == ["a", "b"]
+        nursery.cancel_scope.cancel()
+
+
+async def test_reports_cannot_write(tmp_path: Path) -> None:
+    async with open_database(tmp_path / "db", backups=tmp_path) as database:
+        with pytest.raises(StorageError) as caught:
+            await database.report(lambda c: put(c, "a"))
+        assert caught.value.code == "database_read_only"

@@ -6,10 +6,14 @@ import apsw
 import msgspec
 import pytest
 
+from omniroute._speedups import Shared, SnapshotArea
+from omniroute.auth import digest_of
 from omniroute.domain import Connection, RuntimeSettings, Secret, counter_id
 from omniroute.pipeline.configuration import SharedConfiguration
 from omniroute.storage import connections, keys, meta, settings
+from omniroute.storage.administration import Administration
 from omniroute.storage.faults import StorageError
+from omniroute.storage.forms import NewKey
 from omniroute.storage.keys import KeyRow
 from omniroute.storage.snapshot import Built, SharedPublisher, build, publish
 from omniroute.storage.store import Store
@@ -87,3 +91,26 @@ async def test_the_epoch_counts_on_over_restarts_and_above_what_workers_have_see
     for above, expected in ((0, 1), (0, 2), (40, 41), (0, 42)):
         assert await store.database.write(lambda c, above=above: meta.next_epoch(c, above=above)) == expected
     assert await store.database.read(meta.epoch) == 42
+
+
+async def test_the_same_over_the_memory_that_processes_share(store: Store) -> None:
+    """The fakes of the other tests against the real thing: two halves, one in force."""
+    await fill(store)
+    fds = os.memfd_create("shared"), os.memfd_create("snapshot")
+    try:
+        shared, area = Shared(fds[0], create=True), SnapshotArea(fds[1], create=True)
+        worker = SharedConfiguration(Shared(fds[0]), SnapshotArea(fds[1]))
+        publisher = SharedPublisher(shared, area)
+        administration = Administration(store, publisher, clock=lambda: NOW, random_bytes=os.urandom)
+        for epoch in (1, 2, 3):
+            created = await administration.create_key(NewKey(name=f"key {epoch}"))
+            snapshot = worker.current()
+            assert snapshot.epoch == epoch
+            assert digest_of(created.key.reveal(), snapshot.document.key_pepper) in snapshot.callers
+        await administration.revoke_key(created.view.key_id)
+        snapshot = worker.current()
+        assert digest_of(created.key.reveal(), snapshot.document.key_pepper) not in snapshot.callers
+        assert worker.failures == 0
+    finally:
+        for fd in fds:
+            os.close(fd)
