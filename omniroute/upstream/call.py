@@ -54,7 +54,7 @@ class UpstreamPool:
         until = total_at or math.inf
         wire = self._pool.take(route.origin, now)
         if wire is not None:
-            exchange = await self._exchange(wire, route, request, head, client, until, 0)
+            exchange = await self._exchange(wire, route, request, head, client, until, now, 0)
             if exchange is not None:
                 return exchange
             self._stale_retries += 1
@@ -64,8 +64,9 @@ class UpstreamPool:
         if client is not None and client.gone:  # nothing was sent, nothing is owed: the next request may have the wire
             self._pool.put_back(wire, 0.0)
             raise ClientGone
-        connect_ms = int((trio.current_time() - started_at) * 1000)
-        exchange = await self._exchange(wire, route, request, head, client, until, connect_ms)
+        now = trio.current_time()
+        connect_ms = int((now - started_at) * 1000)
+        exchange = await self._exchange(wire, route, request, head, client, until, now, connect_ms)
         if exchange is None:
             raise GatewayFault("a fresh wire was taken for a stale one")
         return exchange
@@ -78,13 +79,13 @@ class UpstreamPool:
         head: bytes,
         client: Link | None,
         until: float,
+        now: float,
         connect_ms: int,
     ) -> Exchange | None:
         """The exchange on ``wire``, or None if it was a kept-alive wire that the upstream had given up."""
         options = self._options
         received = wire.received_bytes
         wire.watch = client
-        now = trio.current_time()
         write_s = options.write_s + request.body_bytes / options.write_min_bytes_s
         first_byte_s = request.connection.timeouts.first_byte_s or math.inf
         deadlines = Deadlines(min(now + write_s, until), first_byte_s, until)
