@@ -164,7 +164,7 @@ class Link:
 
         Leading CRLFs (at most 2, RFC 9112 §2.2) are skipped. CLOSED if FIN came before any byte, TRUNCATED after some,
         TOO_LARGE as soon as more than ``limit_bytes`` hold no end, DEADLINE. A trickle costs no task wake-up.
-        With ``head_s`` > 0 the deadline becomes ``now + head_s`` in the turn that reads the head's first byte (at the start
+        With ``head_s`` the deadline becomes ``now + head_s`` in the turn that reads the head's first byte (at the start
         if bytes are held): a client that is idle may take longer than one that has begun.
         """
         relay = self._unparked()
@@ -173,6 +173,8 @@ class Link:
 
     def set_body(self, kind: int, length: int = 0) -> None:
         """Declare the framing (``BODY_*``) of the body that follows the head just read."""
+        if self._operation is not None:
+            raise RuntimeError("a read operation is already parked on this link")
         self._body = BodyReader(kind, length)
 
     def start_body(self, limit_bytes: int, deadline_at: float, min_rate: float = 0.0) -> bool:
@@ -211,8 +213,8 @@ class Link:
         Ends with OK at the end of the body or at the translator's end mark. The *tail* is then in ``result``, already
         framed for the sink and including the last chunk, **not sent**: the caller journals first, then sends it
         (whatever was queued before goes out first, in order). It holds the output of the read in which the end was
-        found; if the end came alone that is just ``0\r\n\r\n``, or b"" if not ``chunked``. On any other status ``result``
-        is b"" and everything forwarded before was whole translator outputs: the caller may add an error event.
+        found; if the end came alone that is just ``0\r\n\r\n``, or b"" if not ``chunked``. On any other status
+        ``result`` is b"" and what was forwarded before was whole translator outputs: the caller may add an error event.
 
         Once ``translator.finished``, ``after_finish_s`` takes the place of ``idle_s``: silence that long ends with OK.
         """
@@ -239,7 +241,7 @@ class Link:
 
     # -- sends -----------------------------------------------------------------------------------------------------
     def start_send(self, parts: tuple[Buffer, ...], deadline_at: float) -> bool:
-        """Queue ``parts`` in order (one ``writev``, then a copy of what the kernel did not take); done when all are sent.
+        """Queue ``parts`` in order (one ``writev``, a copy of what the kernel did not take); done when all are sent.
 
         Ends with OK, RESET or DEADLINE. After DEADLINE, and after ``cancel_send``, what was not sent is dropped: the
         message is torn, later sends end with RESET, and the link is good for nothing but ``close``.
@@ -287,7 +289,7 @@ class Link:
             self.send_status, self.send_done = Status.CANCELLED, False
 
     def close(self) -> None:
-        """Close the socket now and forget every buffer. Idempotent. TLS: close_notify is tried once, without waiting."""
+        """Close the socket now, forget every buffer. Idempotent. TLS: close_notify is tried once, without waiting."""
         relay = self._relay
         polite = not self.outbox.held and not self.outbox.broken and self.inbox.end is not Status.RESET
         if relay is not None:
@@ -380,7 +382,7 @@ class Link:
 
     # -- inside --------------------------------------------------------------------------------------------------------
     def _unparked(self) -> RelayPort | None:
-        """The relay, None if the link is closed. Raises RuntimeError before ``add``, or with a read operation parked."""
+        """The relay, None if the link is closed. RuntimeError before ``add``, or with a read operation parked."""
         relay = self._relay
         if relay is None:
             self._not_in_a_relay()

@@ -1,4 +1,4 @@
-"""The read operations of a link, but for the pump: each a small state machine over an :class:`Inbox`. Part of ``relay_py``."""
+"""The read operations of a link but for the pump: small state machines over an :class:`Inbox`. Part of ``relay_py``."""
 
 from __future__ import annotations
 

@@ -1,31 +1,35 @@
-"""The relay: every socket of a worker, polled and moved in one place. This is the specification; ``relay_c`` is the speed.
+"""The relay: every socket of a worker, polled and moved in one place. The specification; ``relay_c`` is the speed.
 
-This half is plain Python over ``selectors``: it runs where epoll does not exist and where nothing was compiled. Its parts are
-``link_py`` (one link), ``halves_py`` (its socket's reading and writing half), ``operations_py`` and ``pump_py`` (what can be
-parked) and ``dechunk_py`` (body framing). Only this file knows the selector; the other parts know no socket but their own.
+This half is plain Python over ``selectors``: it runs where epoll does not exist and where nothing was compiled. Its
+parts are ``link_py`` (one link), ``halves_py`` (its socket's reading and writing half), ``operations_py`` and
+``pump_py`` (what can be parked) and ``dechunk_py`` (body framing). Only this file knows the selector; the other parts
+know no socket but their own.
 
 Theory of operation
 -------------------
-A **link** is one connected, non-blocking socket (plain, or a handshaken ``ssl.SSLSocket``) polled for reading, writing and
-peer-closed. At most one *read operation* (head, body, piece, pump) and one *send* may be outstanding on a link (a second is
-a ``RuntimeError``). ``start_*`` tries at once: it returns True when the operation is already complete, else False, and then
-the link is returned exactly once by a later :meth:`Relay.turn` or :meth:`Relay.expire`. The outcome is in ``status``,
-``result`` and ``detail`` (reads) or ``send_status`` (sends); ``result`` is b"" on any status but OK. On a closed link every
-``start_*`` is complete at once with RESET. The relay owns no task and never blocks; ``waiter`` and ``send_waiter`` are slots
-for whoever parks (the Trio glue in ``omniroute.wire``).
+A **link** is one connected, non-blocking socket (plain, or a handshaken ``ssl.SSLSocket``) polled for reading,
+writing and peer-closed. At most one *read operation* (head, body, piece, pump) and one *send* may be outstanding on a
+link (a second is a ``RuntimeError``). ``start_*`` tries at once: it returns True when the operation is already
+complete, else False, and then the link is returned exactly once by a later :meth:`Relay.turn` or
+:meth:`Relay.expire`. The outcome is in ``status``, ``result`` and ``detail`` (reads) or ``send_status`` (sends);
+``result`` is b"" on any status but OK. On a closed link every ``start_*`` is complete at once with RESET. The relay
+owns no task and never blocks; ``waiter`` and ``send_waiter`` are slots for whoever parks (the Trio glue in
+``omniroute.wire``).
 
-``turn`` and ``expire`` may also return a link whose operation was ended by what was done to *another* link since: closing a
-pump's sink ends the pump with SINK_BROKEN, closing a watched link ends the watching operation with WATCHED_GONE. Until it
-is returned such an operation counts as parked.
+``turn`` and ``expire`` may also return a link whose operation was ended by what was done to *another* link since:
+closing a pump's sink ends the pump with SINK_BROKEN, closing a watched link ends the watching operation with
+WATCHED_GONE. Until it is returned such an operation counts as parked.
 
 Bytes read beyond what an operation asked for stay in the link (they are the beginning of the body, or pipelined).
 
-This twin polls level-triggered, reads once per ready link and turn, and reads a link with nothing parked ahead by up to
-``READ_BYTES``, which is how it sees a FIN behind pipelined bytes without ``EPOLLRDHUP``; behind more than that it does not.
+This half polls level-triggered, reads once per ready link and turn, and reads a link with nothing parked ahead by up
+to ``READ_BYTES``, which is how it sees a FIN behind pipelined bytes without ``EPOLLRDHUP``; behind more than that it
+does not.
 
-Time is an argument (``now``, seconds on the caller's clock): the relay reads no clock. ``turn(now)`` remembers ``now``;
-operations started later count from it. Deadlines are checked by ``expire(now)``, a linear scan over links with something
-parked: at 10 Hz and 4,000 links that measured below one per mille of a core, and needs no wheel.
+Time is an argument (``now``, seconds on the caller's clock): the relay reads no clock. ``turn`` and ``expire``
+remember ``now``, and what starts later counts from it, so one of them must be called at least as often as deadlines
+are to be exact. Deadlines are checked by ``expire(now)``, a linear scan over links with something parked: at 10 Hz
+and 4,000 links that measured below one per mille of a core (compiled), and needs no wheel.
 """
 
 from __future__ import annotations
@@ -43,7 +47,7 @@ from omniroute._speedups.status import Status
 __all__ = ["MAX_LINKS", "READ_BYTES", "WRITE_BOUND_BYTES", "Link", "Relay", "Translator"]
 
 WRITE_BOUND_BYTES: Final = 256 * 1024
-"""A pump stops reading its source while its sink has more than this waiting; default of ``Relay(write_bound_bytes=)``."""
+"""A pump does not read its source while more than this waits in its sink; default of ``Relay(write_bound_bytes=)``."""
 
 MAX_LINKS: Final = 65536
 """Default of ``Relay(max_links=)``: what a process may be allowed in descriptors, not what it is meant to hold."""
@@ -57,7 +61,7 @@ class Relay:
         self.now = 0.0  # of the last turn or expire
         self._max_links = max_links
         self._selector = selectors.DefaultSelector()
-        self._armed: dict[Link, int] = {}  # every open link, and the mask it is registered with (0: not at all)
+        self._armed: dict[Link, int] = {}  # every open link and the mask it is registered with; 0: not at all
         self._completed: dict[Link, None] = {}  # in order of completion
         self._watchers: dict[Link, set[Link]] = {}  # watched: those with an operation that watches it
         self._watching: dict[Link, Link] = {}  # the reverse
@@ -118,7 +122,7 @@ class Relay:
             link.close()
         self._selector.close()
 
-    # -- for the links (link_py.RelayPort) ------------------------------------------------------------------------------
+    # -- for the links (link_py.RelayPort) ----------------------------------------------------------------------
     def arm(self, link: Link) -> None:
         """Wait for what ``link.interest()`` says now."""
         armed, wanted = self._armed[link], link.interest()

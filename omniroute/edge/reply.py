@@ -103,6 +103,11 @@ class ClientReply:
             return data
         return b"%x\r\n%b\r\n" % (len(data), data)
 
+    @property
+    def last_chunk(self) -> bytes:
+        """What ends the framing: the last chunk, or nothing if not chunked."""
+        return _LAST_CHUNK if self.chunked else b""
+
     async def end(self, tail: bytes) -> None:
         """Send the tail of a finished stream, as a pump gives it."""
         if tail:
@@ -113,7 +118,7 @@ class ClientReply:
         """End a begun stream after a failure; the connection closes afterwards. The client may be gone already."""
         self.keep_alive = False
         self.ended = True
-        tail = self.frame(event) + (_LAST_CHUNK if self.chunked else b"")
+        tail = self.frame(event) + self.last_chunk
         if tail:
             with contextlib.suppress(WireError):  # it was to be told of a failure and has left, or stalls
                 await self.sink.send((tail,), trio.current_time() + self._state.options.write_timeout_s)

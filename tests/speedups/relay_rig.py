@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import select
 import socket
+import ssl
 import struct
 from types import ModuleType
 
@@ -13,6 +14,8 @@ from omniroute._speedups.status import Status
 
 WAIT_S = 2.0
 """Real seconds a test waits for the kernel to deliver what is on its way; never reached when things are right."""
+
+NOT_NOW = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 
 
 def open_fds() -> int:
@@ -108,7 +111,7 @@ class Rig:
         return self.relay.expire(self.now)
 
     def read_end(self, link: Link, complete: bool) -> Status:
-        """The status of a read operation that ``start_*`` said is ``complete`` or that must end without time passing."""
+        """The status of a read operation that is ``complete``, as ``start_*`` said, or ends without time passing."""
         self._end(link, complete, read=True)
         return link.status
 
@@ -140,7 +143,7 @@ def drain(peer: socket.socket) -> bytes:
     while True:
         try:
             data = peer.recv(1 << 20)
-        except BlockingIOError:
+        except NOT_NOW:
             return bytes(got)
         if not data:
             return bytes(got)
@@ -154,7 +157,7 @@ def push(peer: socket.socket, data: bytes | memoryview) -> int:
     while sent < len(view):
         try:
             sent += peer.send(view[sent : sent + 65536])
-        except BlockingIOError:
+        except NOT_NOW:
             break
     return sent
 

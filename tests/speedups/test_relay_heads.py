@@ -161,6 +161,7 @@ def test_two_reads_at_once_are_a_defect(rig: Rig) -> None:
         lambda: link.start_body(1000, 0.0),
         lambda: link.start_piece(0.0),
         lambda: link.start_pump(sink, None),
+        lambda: link.set_body(BODY_NONE),
     ):
         with pytest.raises(RuntimeError):
             start()

@@ -1,0 +1,110 @@
+"""The data plane of one worker process, put together."""
+
+from __future__ import annotations
+
+import logging
+import socket
+from collections.abc import Iterator, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Final
+
+import trio
+
+from omniroute._speedups import Relay, Shared, SnapshotArea
+from omniroute.config import Settings
+from omniroute.edge import Edge, Endpoint, Routes
+from omniroute.pipeline import Pipeline, SharedConfiguration, Summary
+from omniroute.telemetry.journal import create_journal
+from omniroute.telemetry.log import BufferedHandler, Log
+from omniroute.telemetry.metered import MeteredJournal
+from omniroute.telemetry.metrics import RequestMeter
+from omniroute.translate import error_body, find_dialects
+from omniroute.upstream import UpstreamPool
+from omniroute.wire import Driver
+
+FIRST_SNAPSHOT_S: Final = 30.0
+"""A worker that has no configuration by then gives up, and is started again."""
+
+_POLL_S: Final = 0.005
+_GAUGES_S: Final = 1.0
+
+
+class Worker:
+    """One data plane: everything a worker process owns."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        slot: int,
+        shared_fd: int,
+        snapshot_fd: int,
+        rings: Path,
+        control_socket: Path,
+        log: Log,
+    ) -> None:
+        """``slot``: the row of shared statistics. ``rings``: where the journal's file goes."""
+        logging.basicConfig(handlers=[BufferedHandler(log)], level=logging.INFO, force=True)
+        self._log = log
+        self._shared = Shared(shared_fd, slot=slot)
+        self._meter = RequestMeter(self._shared, slot)
+        self._journal = create_journal(rings, slot)
+        self._driver = Driver(Relay(write_bound_bytes=settings.process.relay_buffer_bytes))
+        self._upstream = UpstreamPool(self._driver, settings.upstream)
+        configuration = SharedConfiguration(self._shared, SnapshotArea(snapshot_fd))
+        books = MeteredJournal(self._journal, self._meter)
+        pipeline = Pipeline(configuration, books, self._upstream, self._shared, self._observe, settings.pipeline)
+        self._edge = Edge(
+            self._driver,
+            Routes(_endpoints(pipeline)),
+            settings.edge,
+            control_socket=None if settings.process.admin_bind else str(control_socket),
+        )
+
+    async def run(
+        self, listeners: Sequence[socket.socket], *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
+    ) -> None:
+        """Serve on ``listeners``; returns when drained. Started once the first snapshot is there."""
+        try:
+            async with trio.open_nursery() as nursery:
+                await nursery.start(self._driver.run)
+                await nursery.start(self._upstream.run)
+                nursery.start_soon(self._tell_gauges)
+                with trio.fail_after(FIRST_SNAPSHOT_S):
+                    while not self._shared.epoch():
+                        await trio.sleep(_POLL_S)
+
+                async def serve(*, task_status: trio.TaskStatus[None]) -> None:
+                    await self._edge.serve(listeners, task_status=task_status)
+                    nursery.cancel_scope.cancel()
+
+                await nursery.start(serve)
+                task_status.started()
+        finally:
+            self._journal.shut()
+
+    def drain(self, drain_s: float) -> None:
+        """Stop accepting; ``run`` returns when the last request has ended, or after ``drain_s``."""
+        self._edge.drain(drain_s)
+
+    def _observe(self, summary: Summary) -> None:
+        self._meter.request(summary)
+        if summary.events:
+            self._meter.events(summary.events)
+        self._log.request(summary)
+
+    async def _tell_gauges(self) -> None:
+        while True:
+            self._meter.open_connections(self._edge.connections)
+            await trio.sleep(_GAUGES_S)
+
+
+def _endpoints(pipeline: Pipeline) -> Iterator[Endpoint]:
+    """What a worker answers itself: the dialects' endpoints and the model lists."""
+    for dialect in find_dialects().values():
+        for endpoint in dialect.endpoints:
+            handler = partial(pipeline.chat, dialect)
+            yield Endpoint(endpoint.method, endpoint.path, dialect.name, handler, dialect.error_body)
+    yield Endpoint("GET", "/v1/models", "models", pipeline.models, error_body)
+    yield Endpoint("GET", "/v1/models/{id}", "model", pipeline.model, error_body)

@@ -1,0 +1,40 @@
+"""What commands print: tables for people, JSON for programs."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+import click
+import msgspec
+
+
+def print_json(value: object) -> None:
+    """``value`` as JSON, indented."""
+    click.echo(msgspec.json.format(msgspec.json.encode(value), indent=2))
+
+
+def print_table(columns: Sequence[str], rows: Sequence[Sequence[object]], empty: str) -> None:
+    """A table, or the sentence ``empty`` if there are no rows."""
+    if not rows:
+        click.echo(empty)
+        return
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(*columns, header_style="bold", box=None, pad_edge=False)
+    for row in rows:
+        table.add_row(*(str(cell) for cell in row))
+    Console(soft_wrap=True).print(table)
+
+
+def when(epoch_s: object) -> str:
+    """A wall-clock instant in local time; a dash for none."""
+    if not isinstance(epoch_s, int | float) or not epoch_s:
+        return "-"
+    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(epoch_s))
+
+
+def joined(values: object) -> str:
+    """A list for a table cell; "all" for an empty one."""
+    return ", ".join(map(str, values)) if isinstance(values, list) and values else "all"

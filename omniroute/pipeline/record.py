@@ -1,0 +1,71 @@
+"""What happened, written down: the journal entry of each attempt, before its last byte is sent."""
+
+from __future__ import annotations
+
+from omniroute.domain import AttemptRecord, OpenAttempt
+from omniroute.pipeline.values import Request, Served
+from omniroute.ports import Journal
+
+
+class Book:
+    """One attempt's place in the journal. Opened before the upstream is called, closed exactly once."""
+
+    __slots__ = ("_closed", "_journal", "_request", "_served", "_slot")
+
+    def __init__(self, journal: Journal, request: Request, served: Served) -> None:
+        """Note the attempt as open. Raises ``errors.Overloaded`` if the journal has no room."""
+        self._journal = journal
+        self._request = request
+        self._served = served
+        self._closed = False
+        self._slot = journal.open(
+            OpenAttempt(
+                served.attempt_id,
+                request.incoming.request_id,
+                request.caller.key_id,
+                served.target.connection.provider,
+                served.target.connection.connection_id,
+                served.target.model,
+                served.started_epoch_s,
+                served.number,
+                request.peeked.stream,
+            )
+        )
+
+    def close(self, now: float) -> None:
+        """Write the record of what ``served`` holds now. Later calls do nothing: the first one told the truth."""
+        if self._closed:
+            return
+        self._closed = True
+        request, served = self._request, self._served
+        connection = served.target.connection
+        self._journal.close(
+            self._slot,
+            AttemptRecord(
+                served.attempt_id,
+                request.incoming.request_id,
+                request.caller.key_id,
+                connection.provider,
+                connection.connection_id,
+                served.target.model,
+                served.started_epoch_s,
+                served.number,
+                served.outcome,
+                served.status,
+                served.error_class,
+                served.usage,
+                served.connect_ms,
+                _ms(served.started_at, served.head_at),
+                _ms(served.started_at, served.committed_at),
+                _ms(served.started_at, now),
+                served.body_bytes,
+                served.bytes_out,
+                request.peeked.stream,
+                request.peeked.model,
+                request.snapshot.epoch,
+            ),
+        )
+
+
+def _ms(start_at: float, end_at: float) -> int:
+    return round((end_at - start_at) * 1000) if end_at else -1

@@ -1,0 +1,206 @@
+"""From the upstream's body to the client: whole answers, and streams across the commit point.
+
+Until the first content event nothing has reached the client and any failure is the next target's chance. From then on the relay
+moves the bytes; this task sleeps until it says how that ended. Records are written before the last byte is sent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+import trio
+
+from omniroute._speedups import SseTap, Status, event_data
+from omniroute.domain import Timeouts
+from omniroute.errors import UpstreamError
+from omniroute.pipeline.values import PipelineOptions, Request, Served
+from omniroute.ports import ClientGone, Exchange, Headers, Reply
+from omniroute.translate import EventKind, read_stream_error
+from omniroute.wire import PumpLimits, Wire, WireError
+
+CLIENT_LEFT: Final = frozenset({Status.WATCHED_GONE, Status.SINK_BROKEN, Status.SINK_STALLED})
+
+ERROR_CLASS: Final = {
+    Status.CLOSED: "truncated",
+    Status.TRUNCATED: "truncated",
+    Status.RESET: "reset",
+    Status.MALFORMED: "malformed",
+    Status.TOO_LARGE: "too_large",
+    Status.DEADLINE: "timeout_idle",
+    Status.TOTAL_DEADLINE: "timeout_total",
+}
+_SAID: Final = {
+    "truncated": "ended its answer before it was complete",
+    "reset": "broke the connection in the middle of its answer",
+    "malformed": "sent an answer that is not valid HTTP",
+    "too_large": "sent an answer larger than the gateway accepts",
+    "timeout_idle": "sent nothing for too long in the middle of its answer",
+    "timeout_total": "did not finish its answer within the total time allowed",
+}
+
+
+def upstream_failed(status: Status, served: Served) -> UpstreamError:
+    """The error that says how an upstream's body ended."""
+    error_class = ERROR_CLASS.get(status, "reset")
+    late = error_class.startswith("timeout")
+    return UpstreamError(
+        f"Provider '{served.target.connection.provider}' {_SAID[error_class]}.",
+        error_class=error_class,
+        answered=True,
+        status=504 if late else 502,
+        kind="timeout" if late else "upstream_incomplete",
+        code="gateway_timeout" if late else "upstream_incomplete",
+    )
+
+
+class Delivery:
+    """One attempt's answer on its way. ``record`` writes the journal; it is called before the last byte goes out."""
+
+    __slots__ = ("_options", "_record", "_reply", "_request", "_served", "_source", "_timeouts", "_total_at")
+
+    def __init__(
+        self,
+        request: Request,
+        served: Served,
+        reply: Reply,
+        exchange: Exchange,
+        total_at: float,
+        record: Callable[[], None],
+        options: PipelineOptions,
+    ) -> None:
+        self._request = request
+        self._served = served
+        self._reply = reply
+        self._source: Wire = exchange.source
+        self._timeouts: Timeouts = served.target.connection.timeouts
+        self._total_at = total_at
+        self._record = record
+        self._options = options
+
+    async def read(self, limit_bytes: int) -> bytes:
+        """The upstream's whole body. Raises UpstreamError or ClientGone."""
+        try:
+            return await self._source.read_body(limit_bytes, self._read_deadline())
+        except WireError as exc:
+            raise self._reading(exc) from exc
+
+    async def whole(self, headers: Callable[[], Headers]) -> None:
+        """Answer with the upstream's whole body. Raises UpstreamError before the commit point, ClientGone."""
+        body = await self.read(self._options.response_body_bytes)
+        dialect, served = self._request.dialect, self._served
+        failure = dialect.body_error(body)
+        if failure is not None:
+            raise read_stream_error(failure)
+        served.usage = dialect.usage_of_body(body)
+        served.committed_at = trio.current_time()
+        served.bytes_out = len(body)
+        served.outcome = "ok"
+        answer = headers()
+        self._record()
+        try:
+            await self._reply.complete(served.status, answer, (body,))
+        except WireError as exc:
+            raise ClientGone from exc
+
+    async def stream(self, headers: Callable[[], Headers]) -> None:
+        """Answer with the upstream's stream. Raises UpstreamError before the commit point, ClientGone after or before.
+
+        After the commit point an upstream's failure is reported in-band, recorded, and this returns.
+        """
+        tap = self._request.dialect.tap(self._request.peeked)
+        held = await self._hold(tap)
+        served, reply, source = self._served, self._reply, self._source
+        served.committed_at = trio.current_time()
+        first = reply.begin(served.status, headers()) + reply.frame(held)
+        if tap.done or source.body_complete:
+            served.bytes_out = len(held)
+            last = tap.finish()
+            await self._finish(tap, Status.OK, first + reply.frame(last) + reply.last_chunk)
+            return
+        limits = PumpLimits(
+            idle_s=self._timeouts.idle_s,
+            write_s=self._timeouts.client_write_s,
+            total_at=self._total_at,
+            heartbeat_s=self._request.snapshot.settings.heartbeat_s,
+        )
+        try:
+            status = await source.pump(reply.sink, tap, limits, first=first, chunked=reply.chunked)
+        finally:
+            served.bytes_out = len(held) + source.forwarded_bytes
+            self._read_along(tap)
+        if status in CLIENT_LEFT:
+            raise ClientGone
+        await self._finish(tap, status, source.result if status is Status.OK else reply.last_chunk)
+
+    async def _hold(self, tap: SseTap) -> bytes:
+        """Everything up to and including the first content event. Raises UpstreamError or ClientGone."""
+        dialect = self._request.dialect
+        held: list[bytes] = []
+        held_bytes = 0
+        committed = False
+        while not committed:
+            try:
+                piece = await self._source.read_piece(self._read_deadline())
+            except WireError as exc:
+                raise self._reading(exc) from exc
+            events = tap.split(piece) if piece else [tap.finish()]
+            for event in events:
+                kind = dialect.classify_event(event_data(event))
+                if kind is EventKind.ERROR:
+                    raise read_stream_error(tap.error)
+                committed = committed or kind is not EventKind.HANDSHAKE
+                held_bytes += len(event)
+            held += events
+            if not piece and not committed:
+                raise upstream_failed(Status.TRUNCATED, self._served)
+            if tap.overflow or held_bytes > self._options.held_bytes and not committed:
+                raise upstream_failed(Status.TOO_LARGE, self._served)
+        self._read_along(tap)
+        return b"".join(held)
+
+    async def _finish(self, tap: SseTap, status: Status, tail: bytes) -> None:
+        """Record, then send the end: a clean one, or the error in the client's dialect."""
+        served, reply, dialect = self._served, self._reply, self._request.dialect
+        self._read_along(tap)
+        complete = tap.done or tap.finishes > 0
+        if tap.error:
+            served.outcome = "upstream_error"
+            served.error_class = "in_band_error"
+        elif complete and not tap.overflow and status is not Status.TOTAL_DEADLINE:
+            served.outcome = "ok"
+        else:
+            error = upstream_failed(
+                Status.TOO_LARGE if tap.overflow else Status.TRUNCATED if status is Status.OK else status, served
+            )
+            served.outcome = "upstream_error"
+            served.error_class = error.error_class
+            event = dialect.error_event(error, self._request.incoming.request_id)
+            self._record()
+            await self._send(tail.removesuffix(reply.last_chunk) + reply.frame(event) + reply.last_chunk)
+            return
+        self._record()
+        await self._send(tail)
+
+    async def _send(self, tail: bytes) -> None:
+        try:
+            await self._reply.end(tail)
+        except WireError as exc:
+            raise ClientGone from exc
+
+    def _read_along(self, tap: SseTap) -> None:
+        self._served.events = tap.events
+        if tap.usage:
+            self._served.usage = self._request.dialect.usage_of(tap.usage)
+
+    def _read_deadline(self) -> float:
+        idle_s = self._timeouts.idle_s
+        idle_at = trio.current_time() + idle_s if idle_s else 0.0
+        if self._total_at and (not idle_at or self._total_at < idle_at):
+            return self._total_at
+        return idle_at
+
+    def _reading(self, exc: WireError) -> Exception:
+        if exc.status is Status.WATCHED_GONE:
+            return ClientGone()
+        return upstream_failed(exc.status, self._served)

@@ -1,0 +1,125 @@
+"""Structured logs that never hold a request up: lines go into a bounded buffer, a task writes them out.
+
+One line per request, prompts and secrets never in it. At the bound the oldest behaviour of a log is kept: new lines are dropped
+and counted, and the count is the next line that fits.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+from typing import Final, Literal
+
+import msgspec
+import trio
+
+BUFFER_BYTES: Final = 4 * 1024 * 1024
+"""About 10,000 request lines: what a stalled reader of our stderr may cost in memory."""
+
+FLUSH_S: Final = 0.1
+Level = Literal["debug", "info", "warning", "error"]
+_LEVELS: Final = {"debug": 10, "info": 20, "warning": 30, "error": 40}
+
+_encoder: Final = msgspec.json.Encoder()
+
+
+class Log:
+    """Where one process's lines go. ``run`` writes them; ``drain`` writes what is left at the end."""
+
+    def __init__(
+        self,
+        *,
+        level: Level = "info",
+        form: Literal["json", "text"] = "json",
+        source: str = "",
+        fd: int = 2,
+        buffer_bytes: int = BUFFER_BYTES,
+    ) -> None:
+        """``source`` names the process on every line, e.g. ``worker-0``."""
+        self._level = _LEVELS[level]
+        self._json = form == "json"
+        self._source = source
+        self._fd = fd
+        self._bound = buffer_bytes
+        self._lines: list[bytes] = []
+        self._held = 0
+        self.dropped = 0
+
+    def info(self, event: str, **fields: object) -> None:
+        """Something an operator may want to see."""
+        self.write("info", event, fields)
+
+    def warning(self, event: str, **fields: object) -> None:
+        """Something that works less well than it should."""
+        self.write("warning", event, fields)
+
+    def error(self, event: str, **fields: object) -> None:
+        """Something that does not work."""
+        self.write("error", event, fields)
+
+    def request(self, summary: msgspec.Struct) -> None:
+        """One line for a finished request, at level ``info``: the fields of its summary."""
+        if self._level <= _LEVELS["info"]:
+            self.write("info", "request", msgspec.structs.asdict(summary))
+
+    def write(self, level: Level, event: str, fields: dict[str, object]) -> None:
+        """Buffer one line."""
+        if _LEVELS[level] < self._level:
+            return
+        line = self._render(level, event, fields)
+        if self._held + len(line) > self._bound:
+            self.dropped += 1
+            return
+        self._held += len(line)
+        self._lines.append(line)
+
+    def _render(self, level: Level, event: str, fields: dict[str, object]) -> bytes:
+        now = time.time()
+        if self._json:
+            return (
+                _encoder.encode(
+                    {"time": round(now, 3), "level": level, "source": self._source, "event": event, **fields}
+                )
+                + b"\n"
+            )
+        stamp = time.strftime("%H:%M:%S", time.localtime(now))
+        told = " ".join(f"{name}={value}" for name, value in fields.items() if value not in ("", None))
+        return f"{stamp} {level:<7} {self._source:<10} {event} {told}\n".encode(errors="replace")
+
+    async def run(self) -> None:
+        """Write lines out until cancelled. Waiting for the reader of our stderr happens in a thread, never in the loop."""
+        while True:
+            await trio.sleep(FLUSH_S)
+            if self._lines:
+                await trio.to_thread.run_sync(self.flush, abandon_on_cancel=False)
+
+    def flush(self) -> None:
+        """Write what is buffered now. Blocks while the reader does."""
+        lines, self._lines = self._lines, []
+        self._held = 0
+        if self.dropped:
+            dropped, self.dropped = self.dropped, 0
+            lines.append(self._render("warning", "log_lines_dropped", {"count": dropped}))
+        data = b"".join(lines)
+        while data:
+            try:
+                data = data[os.write(self._fd, data) :]
+            except OSError:  # nobody reads our stderr any more; the service goes on
+                return
+
+
+class BufferedHandler(logging.Handler):
+    """Sends the records of Python's logging (hypercorn, trio's own warnings) to a Log."""
+
+    def __init__(self, log: Log) -> None:
+        super().__init__()
+        self._log = log
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Buffer the record's message, with its traceback if it has one."""
+        fields: dict[str, object] = {"logger": record.name}
+        if record.exc_info:
+            fields["traceback"] = logging.Formatter().formatException(record.exc_info)
+        level: Level = "error" if record.levelno >= 40 else "warning" if record.levelno >= 30 else "info"
+        self._log.write(level, record.getMessage(), fields)

@@ -1,0 +1,64 @@
+"""What a package may not know, beyond the layers that import-linter checks."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parents[2] / "omniroute"
+CORES = ("domain", "auth", "limits", "translate", "_speedups")
+NOT_IN_CORES = {
+    "trio",
+    "httpx",
+    "httptools",
+    "apsw",
+    "hypercorn",
+    "starlette",
+    "time",
+    "random",
+    "os",
+    "logging",
+    "threading",
+}
+ALLOWED = {("_speedups", "__init__.py", "os")}  # the chooser of the twins reads one variable
+
+
+def imported(source: Path) -> set[str]:
+    names = set()
+    for node in ast.walk(ast.parse(source.read_text())):
+        if isinstance(node, ast.Import):
+            names |= {alias.name.partition(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            names.add(node.module.partition(".")[0])
+    return names
+
+
+@pytest.mark.parametrize("core", CORES)
+def test_cores_do_no_io_keep_no_clock_draw_no_dice(core: str) -> None:
+    for source in (PACKAGE / core).rglob("*.py"):
+        bad = {n for n in imported(source) & NOT_IN_CORES if (core, source.name, n) not in ALLOWED}
+        assert not bad, f"{source.relative_to(PACKAGE)} imports {bad}"
+
+
+def test_only_storage_imports_apsw() -> None:
+    users = {s.relative_to(PACKAGE).parts[0] for s in PACKAGE.rglob("*.py") if "apsw" in imported(s)}
+    assert users == {"storage"}
+
+
+def test_a_worker_imports_neither_the_admin_stack_nor_the_database() -> None:
+    probe = "import sys, omniroute.processes.worker; print(*{m.partition('.')[0] for m in sys.modules})"
+    done = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, check=True)
+    assert not {"apsw", "starlette", "hypercorn", "httpx", "rich", "click"} & set(done.stdout.split())
+
+
+def test_only_config_reads_the_environment() -> None:
+    readers = {
+        str(s.relative_to(PACKAGE))
+        for s in PACKAGE.rglob("*.py")
+        if "os.environ" in s.read_text() or "os.getenv" in s.read_text()
+    }
+    assert readers <= {"config.py", "_speedups/__init__.py"}
