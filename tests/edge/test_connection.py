@@ -70,7 +70,7 @@ async def test_a_client_that_pipelines_leaves_the_others_their_turn() -> None:
 async def test_close_with_unread_pipelined_requests_does_not_reset() -> None:
     async with house() as place, place.client() as client:
         close = b"GET /v1/gated HTTP/1.1\r\nHost: gw\r\nConnection: close\r\n\r\n"
-        await client.send(close + GET * 1000)
+        await client.send(close + GET * 4000)  # more than the relay reads ahead
         await place.handlers.entered.wait()
         place.handlers.go_on.set()
         assert (await client.answer()).body == b'{"gated":true}'
