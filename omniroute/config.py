@@ -103,7 +103,7 @@ def _descriptions(options: type[msgspec.Struct]) -> dict[str, str]:
     return texts
 
 
-def load(environ: Mapping[str, str] | None = None, **flags: object) -> Settings:
+def load(flags: Mapping[str, object], environ: Mapping[str, str] | None = None) -> Settings:
     """Settings from the environment and the command line (``flags`` of the process section; None: not given).
 
     Raises ConfigurationError naming the variable.

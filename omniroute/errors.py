@@ -50,7 +50,7 @@ class ClientError(OmniRouteError):
     """4xx: the request as sent cannot be served."""
 
     status = 400
-    kind = "invalid_request"
+    kind: Kind = "invalid_request"
     code = "bad_request"
 
 
@@ -58,7 +58,7 @@ class Unauthenticated(ClientError):
     """No key, or one that is unknown, revoked or expired."""
 
     status = 401
-    kind = "authentication"
+    kind: Kind = "authentication"
     code = "invalid_api_key"
 
 
@@ -66,7 +66,7 @@ class Forbidden(ClientError):
     """A good key that may not do this."""
 
     status = 403
-    kind = "permission"
+    kind: Kind = "permission"
     code = "permission_denied"
 
 
@@ -74,7 +74,7 @@ class UnknownModel(ClientError):
     """No connection serves the model asked for."""
 
     status = 404
-    kind = "not_found"
+    kind: Kind = "not_found"
     code = "model_not_found"
 
 
@@ -82,7 +82,7 @@ class RateLimited(ClientError):
     """The caller's own limit, not a provider's."""
 
     status = 429
-    kind = "rate_limit"
+    kind: Kind = "rate_limit"
     code = "rate_limit_exceeded"
 
 
@@ -90,7 +90,7 @@ class UpstreamError(OmniRouteError):
     """A provider did not answer as it should. Before the commit point the next target is tried."""
 
     status = 502
-    kind = "server"
+    kind: Kind = "server"
     code = "bad_gateway"
     scope: Scope = "provider"
     error_class: str = "upstream_error"
@@ -108,10 +108,11 @@ class UpstreamError(OmniRouteError):
         status: int | None = None,
         kind: Kind | None = None,
         code: str | None = None,
+        param: str | None = None,
         retry_after_s: float | None = None,
         body: bytes = b"",
     ) -> None:
-        super().__init__(message, status=status, kind=kind, code=code, retry_after_s=retry_after_s)
+        super().__init__(message, status=status, kind=kind, code=code, param=param, retry_after_s=retry_after_s)
         self.scope = scope
         self.error_class = error_class
         self.answered = answered
@@ -123,7 +124,7 @@ class Overloaded(OmniRouteError):
     """We refuse for now: draining, journal full, too many connections."""
 
     status = 503
-    kind = "overloaded"
+    kind: Kind = "overloaded"
     code = "overloaded"
 
 

@@ -8,6 +8,7 @@ from typing import Protocol
 import msgspec
 
 from omniroute.domain import AttemptRecord, Connection, OpenAttempt, Snapshot
+from omniroute.wire import Wire
 
 Buffer = bytes | bytearray | memoryview
 Headers = tuple[tuple[bytes, bytes], ...]
@@ -54,8 +55,8 @@ class Reply(Protocol):
         ...
 
     @property
-    def sink(self) -> object:
-        """The client's wire (``wire.Wire``)."""
+    def sink(self) -> Wire:
+        """The client's wire."""
         ...
 
     async def complete(self, status: int, headers: Headers, body: Sequence[Buffer]) -> None:
@@ -94,8 +95,8 @@ class Incoming(msgspec.Struct, frozen=True):
     """Trio's clock when the head was complete."""
     peer: str
     """Address of the client, for logs."""
-    watch: object
-    """The client's ``wire.Wire``: upstream operations watch it."""
+    watch: Wire
+    """The client's wire: upstream operations watch it."""
 
 
 class WireRequest(msgspec.Struct, frozen=True):
@@ -118,20 +119,34 @@ class Exchange(Protocol):
     the body is missing (an end mark was seen) the pool reads it to the end on its own, bounded; else it is closed.
     """
 
-    status: int
-    headers: Headers
-    connect_ms: int
-    """Time spent getting a connection, 0 for a reused one."""
-    reused: bool
+    @property
+    def status(self) -> int:
+        """HTTP status."""
+        ...
 
     @property
-    def source(self) -> object:
-        """The upstream's ``wire.Wire``, its body framing declared."""
+    def headers(self) -> Headers:
+        """Of the response."""
+        ...
+
+    @property
+    def connect_ms(self) -> int:
+        """Time spent getting a connection, 0 for a reused one."""
+        ...
+
+    @property
+    def reused(self) -> bool:
+        """The connection had been used before."""
+        ...
+
+    @property
+    def source(self) -> Wire:
+        """The upstream's wire, its body framing declared."""
         ...
 
     def __enter__(self) -> Exchange: ...
 
-    def __exit__(self, *exc: object) -> None: ...
+    def __exit__(self, exc_type: object, /, *exc: object) -> None: ...
 
 
 class Upstream(Protocol):

@@ -1,11 +1,14 @@
-"""Where the top-level members of a JSON object are, without building it. The specification; ``jsonspan_c`` is the speed.
+"""Where the top-level members of a JSON object are, without building it. This is the specification.
 
-Used to read the few fields of a request the gateway must know and to patch the fewer it owns, so that every other byte of
-the body reaches the upstream as the client wrote it.
+``jsonspan_c`` is the speed.
 
-The structure is checked as far as it must be walked to find the spans: brackets balance, strings end, separators are where
-they must be, nesting is bounded. Scalars (and the text inside strings) are not validated: a scalar is any run of bytes that
-are neither white space nor structure. There is no recursion, and each byte is looked at a bounded number of times.
+Used to read the few fields of a request the gateway must know and to patch the fewer it owns, so that every other
+byte of the body reaches the upstream as the client wrote it.
+
+The structure is checked as far as it must be walked to find the spans: brackets balance, strings end, separators are
+where they must be, nesting is bounded. Scalars (and the text inside strings) are not validated: a scalar is any run
+of bytes that are neither white space nor structure. There is no recursion, and each byte is looked at a bounded
+number of times.
 """
 
 from __future__ import annotations
@@ -29,11 +32,12 @@ _ESCAPE: Final = re.compile(rb"\\(?:u([0-9a-fA-F]{4})(?:\\u([dD][c-fC-F][0-9a-fA
 
 
 def spans(data: bytes, keys: tuple[bytes, ...]) -> tuple[tuple[int, int] | None, ...]:
-    """For each of ``keys`` the (start, end) of its value in the top-level object of ``data``, None where absent.
+    r"""For each of ``keys`` the (start, end) of its value in the top-level object of ``data``, None where absent.
 
-    A key that occurs twice gives its last value (what JSON readers do). Keys written with escapes (``"mod\\u0065l"``) match.
-    ``data`` must be one JSON object with optional white space (and a UTF-8 byte-order mark) around it. Raises ``ValueError``
-    with the byte offset otherwise. Linear time.
+    A key that occurs twice gives its last value (what JSON readers do). Keys written with escapes (``"mod\u0065l"``)
+    match.
+    ``data`` must be one JSON object with optional white space (and a UTF-8 byte-order mark) around it. Raises
+    ``ValueError`` with the byte offset otherwise. Linear time.
     """
     found: dict[bytes, tuple[int, int]] = {}
     for key, _, start, end in _members(data):
@@ -43,7 +47,7 @@ def spans(data: bytes, keys: tuple[bytes, ...]) -> tuple[tuple[int, int] | None,
 
 
 def member_spans(data: bytes, keys: tuple[bytes, ...]) -> tuple[tuple[int, int] | None, ...]:
-    """As :func:`spans`, but from the opening quote of the key to the end of the value: what must go to delete a member."""
+    """As :func:`spans`, but from the opening quote of the key to the end of the value: a member without its comma."""
     found: dict[bytes, tuple[int, int]] = {}
     for key, key_at, _, end in _members(data):
         if key in keys:
@@ -77,8 +81,8 @@ def item_spans(data: bytes) -> tuple[tuple[int, int], ...]:
 def patch(data: bytes, edits: tuple[tuple[int, int, bytes], ...]) -> tuple[bytes | memoryview, ...]:
     """``data`` with each (start, end, replacement) applied, as parts to be written in order, without copying the rest.
 
-    Edits are disjoint and ascending; (i, i, b) inserts. ``b"".join(patch(d, e))`` is the new document. Raises ``ValueError``
-    if the edits overlap, descend or leave the document.
+    Edits are disjoint and ascending; (i, i, b) inserts. ``b"".join(patch(d, e))`` is the new document. Raises
+    ``ValueError`` if the edits overlap, descend or leave the document.
     """
     if not edits:
         return (data,)
@@ -162,7 +166,7 @@ def _container_end(data: bytes, at: int, depth: int) -> int:
 
 
 def _members(data: bytes) -> Iterator[tuple[bytes | None, int, int, int]]:
-    """(key, its opening quote's offset, value start, value end) of each top-level member; a key that is no text is None."""
+    """(key, its opening quote's offset, value start, value end) of each top-level member; key None if it is no text."""
     at = _skip_blanks(data, open_brace(data))
     while data[at : at + 1] != b"}":
         key_at = at

@@ -33,7 +33,7 @@ cdef enum:
     OP_PIECE = 3
     OP_PUMP = 4
 
-cdef enum:  # status.Status and status.BODY_*, checked against them in tests/speedups/test_relay_compiled.py
+cdef enum:  # status.Status and status.BODY_*; link_c compares them when it is imported
     OK = 0
     CLOSED = 1
     TRUNCATED = 2

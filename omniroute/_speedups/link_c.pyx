@@ -33,6 +33,14 @@ cdef enum:
 
 cdef tuple STATUSES = tuple(_status.Status)
 
+if STATUSES != (
+    OK, CLOSED, TRUNCATED, RESET, MALFORMED, TOO_LARGE, DEADLINE, TOTAL_DEADLINE, WATCHED_GONE, SINK_BROKEN, SINK_STALLED,
+    CANCELLED,
+) or (BODY_NONE, BODY_LENGTH, BODY_CHUNKED, BODY_UNTIL_EOF) != (
+    _status.BODY_NONE, _status.BODY_LENGTH, _status.BODY_CHUNKED, _status.BODY_UNTIL_EOF,
+):
+    raise ImportError("link_c.pxd and status.py number the statuses differently: build again")
+
 
 cdef class Endpoint(Sock):
     """One socket under a relay, with at most one read operation and one send parked on it."""

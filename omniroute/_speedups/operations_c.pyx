@@ -72,7 +72,7 @@ cdef class Reader(Endpoint):
             if self.relay.translating:
                 return False
             count = self.fill(self.relay.scratch, READ, NULL, 0)
-            if count > 0:
+            if count > 0 and self.relay is not None:
                 self.keep(0, count)
             return count == FILL_AGAIN
         return True
@@ -278,6 +278,9 @@ cdef class Reader(Endpoint):
             if found == PULL_WAIT or found == PULL_FAIL:
                 return 0
             if self.body_bytes + got.size > self.limit:
+                # what was refused does not become complete by having been read
+                self.framing.complete = False
+                self.framing.reason = b"the body was larger than its limit"
                 return self.end_read(TOO_LARGE, f"the body is larger than {self.limit} bytes")
             if got.size:
                 self.make_room(self.body_bytes + got.size)

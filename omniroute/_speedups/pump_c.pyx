@@ -113,7 +113,7 @@ cdef class Link(Reader):
     cdef bint over(self) except -1:
         """A translator that saw its end mark before this pump (in what was held) ends it before it reads."""
         try:
-            if not self.translator.done:
+            if not (self.kernel.done if self.kernel is not None else self.translator.done):
                 return False
         except Exception as error:
             self.end_read(MALFORMED, f"the translator failed: {type(error).__name__}")

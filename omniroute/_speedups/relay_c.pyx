@@ -115,6 +115,9 @@ cdef class Relay(Turns):
             self.disarm()
             self.poll()
             self.go_on()
+        except BaseException:
+            self.arm()  # what has ended so far must still be fetched
+            raise
         finally:
             self.turning = False
             if self.ready:

@@ -17,7 +17,7 @@ import ssl
 from cpython.buffer cimport PyBUF_WRITE
 from cpython.bytes cimport PyBytes_FromStringAndSize
 from cpython.memoryview cimport PyMemoryView_FromMemory
-from libc.errno cimport EAGAIN, EINTR, errno  # EWOULDBLOCK is EAGAIN where epoll is
+from libc.errno cimport EAGAIN, EBADF, EINTR, errno  # EWOULDBLOCK is EAGAIN where epoll is
 from libc.stdlib cimport free, realloc
 from libc.string cimport memcpy, memmove, strerror
 
@@ -110,11 +110,11 @@ cdef class Sock:
     cdef int attach(self, object sock) except -1:
         if self.fd >= 0:
             raise RuntimeError("the link has a socket already")
-        if sock.gettimeout() != 0.0:
-            raise ValueError("the socket must be non-blocking")
         cdef int fd = sock.fileno()
         if fd < 0:
-            raise ValueError("the socket is closed")
+            raise OSError(EBADF, errno_text(EBADF))
+        if sock.gettimeout() != 0.0:
+            raise ValueError("the socket must be non-blocking")
         if isinstance(sock, SSLSocket):
             # a cut connection must not look like an orderly end: it would make half an answer whole
             sock.suppress_ragged_eofs = False

@@ -1,20 +1,22 @@
 """Read along an OpenAI Chat SSE stream without changing it. This is the specification; ``tap_c`` is the speed.
 
-Bytes in, the same bytes out, whole events only. On the side: usage, in-band errors, finish reasons, the end mark. The only
-thing ever left out is the usage chunk the gateway itself asked for (``hide_usage``). Framing rules: SSE as in WHATWG HTML
-§9.2.6 plus what vendors do (LF, CRLF, CR and mixes; comments; a byte-order mark; a bare JSON object instead of an event).
+Bytes in, the same bytes out, whole events only. On the side: usage, in-band errors, finish reasons, the end mark. The
+only thing ever left out is the usage chunk the gateway itself asked for (``hide_usage``). Framing rules: SSE as in
+WHATWG HTML §9.2.6 plus what vendors do (LF, CRLF, CR and mixes; comments; a byte-order mark; a bare JSON object
+instead of an event).
 
 Theory of operation
 -------------------
 A **block** is what is forwarded in one piece: the lines up to and including a blank line (an event, a comment, a blank
-line alone), or a bare JSON object: one that begins a block and ends at its closing bracket. A blank line that ends with CR is complete at once;
-should an LF follow in the next read, it is forwarded (or left out) with the block it belongs to.
+line alone), or a bare JSON object: one that begins a block and ends at its closing bracket. A blank line that ends
+with CR is complete at once; should an LF follow in the next read, it is forwarded (or left out) with the block it
+belongs to.
 
-Most events are text deltas and say nothing the tap wants. So an event's data is first searched for the **needles**, the quoted names
-``"usage"``, ``"error"``, ``"finish_reason"`` (and ``"model"`` until it is known) that are not followed by ``: null``; only data that
-holds one is walked as JSON. A needle inside a text is harmless: the walk reads only top-level members and those of ``choices`` items. A name whose
-letters are spelled with escapes is read if another needle caused the walk. Data that is not one well-formed JSON object
-is forwarded and not read.
+Most events are text deltas and say nothing the tap wants. So an event's data is first searched for the **needles**,
+the quoted names ``"usage"``, ``"error"``, ``"finish_reason"`` (and ``"model"`` until it is known) that are not followed
+by ``: null``; only data that holds one is walked as JSON. A needle inside a text is harmless: the walk reads only
+top-level members and those of ``choices`` items. A name whose letters are spelled with escapes is read if another
+needle caused the walk. Data that is not one well-formed JSON object is forwarded and not read.
 """
 
 from __future__ import annotations
@@ -65,11 +67,15 @@ class SseTap:
 
     __slots__ = (
         "_at", "_choices", "_depth", "_finished_choices", "_held", "_hidden_last", "_hide_usage", "_lf_owed",
-        "_max_event_bytes", "_state", "cut", "done", "error", "events", "finished", "finishes", "model", "overflow", "usage",
+        "_max_event_bytes", "_state", "cut", "done", "error", "events", "finished", "finishes", "model", "overflow",
+        "usage",
     )  # fmt: skip
 
     def __init__(self, *, hide_usage: bool = False, choices: int = 1, max_event_bytes: int = MAX_EVENT_BYTES) -> None:
-        """``hide_usage``: drop events whose ``choices`` is ``[]`` and whose ``usage`` is an object. ``choices``: the request's n."""
+        """``hide_usage``: drop events whose ``choices`` is ``[]`` and whose ``usage`` is an object.
+
+        ``choices``: the request's n.
+        """
         self._hide_usage = hide_usage
         self._choices = choices
         self._max_event_bytes = max_event_bytes
@@ -108,7 +114,8 @@ class SseTap:
             del self._held[:end]
             self._at = 0
             self._state = _BLOCK_START
-            # The LF of a last CRLF is not counted: in another split of the same bytes it would not be part of the block.
+            # The LF of a last CRLF is not counted: in another split of the same bytes it would not be part of the
+            # block.
             if end - block.endswith(b"\r\n") > self._max_event_bytes:
                 self._drop_all()
                 return blocks
@@ -120,9 +127,9 @@ class SseTap:
         return blocks
 
     def finish(self) -> bytes:
-        """At the end of the body: an unterminated last event if its data is complete JSON or ``[DONE]``, else b"" and ``cut``.
+        """At the end of the body: an unterminated last event if its data is complete JSON or ``[DONE]``.
 
-        It is returned as it came, without the blank line it lacks.
+        It is returned as it came, without the blank line it lacks. Anything else that is left gives b"" and ``cut``.
         """
         rest = bytes(self._held)
         self._held.clear()
@@ -146,12 +153,8 @@ class SseTap:
     def _block_end(self) -> int:
         """Length of the first block of what is held, 0 while it is incomplete; remembers how far it has looked."""
         held = self._held
-        if self._state == _STREAM_START:
-            if held[: len(BOM)] == BOM[: len(held)]:
-                if len(held) < len(BOM):
-                    return 0
-                self._at = len(BOM)
-            self._state = _BLOCK_START
+        if self._state == _STREAM_START and not self._skip_bom():
+            return 0
         while self._at < len(held):
             byte = held[self._at]
             if self._state == _AFTER_CR:
@@ -172,6 +175,16 @@ class SseTap:
             elif self._json_step():
                 return self._at
         return 0
+
+    def _skip_bom(self) -> bool:
+        """False while what is held may still become a byte-order mark."""
+        held = self._held
+        if held[: len(BOM)] == BOM[: len(held)]:
+            if len(held) < len(BOM):
+                return False
+            self._at = len(BOM)
+        self._state = _BLOCK_START
+        return True
 
     def _blank_line_end(self, byte: int) -> int:
         end = self._at + 1
@@ -216,6 +229,9 @@ class SseTap:
         if data.strip(_BLANKS) == b"[DONE]":
             self.done = True
             return True
+        return self._read_chunk(data)
+
+    def _read_chunk(self, data: bytes) -> bool:
         if _NEEDLE.search(data) is None and (self.model or b'"model"' not in data):
             return True
         try:
@@ -228,16 +244,19 @@ class SseTap:
             self.error = error
         if len(model) > 2 and model.startswith(b'"') and not self.model:
             self.model = model
+        self._read_usage(usage, groq)
+        items = item_spans(choices) if choices.startswith(b"[") else None
+        for place, (start, end) in enumerate(items or ()):
+            self._read_choice(place, choices[start:end])
+        return not (self._hide_usage and items == () and usage.startswith(b"{") and not failed)
+
+    def _read_usage(self, usage: bytes, groq: bytes) -> None:
         if usage.startswith(b"{"):
             self.usage = usage
         elif groq.startswith(b"{"):
             (span,) = spans(groq, (b"usage",))
             if span is not None and groq.startswith(b"{", span[0]):
                 self.usage = groq[slice(*span)]
-        items = item_spans(choices) if choices.startswith(b"[") else None
-        for place, (start, end) in enumerate(items or ()):
-            self._read_choice(place, choices[start:end])
-        return not (self._hide_usage and items == () and usage.startswith(b"{") and not failed)
 
     def _read_choice(self, place: int, choice: bytes) -> None:
         if not choice.startswith(b"{"):
@@ -253,7 +272,7 @@ class SseTap:
 
 
 def event_data(event: bytes) -> bytes:
-    """The data of one complete SSE event (its data lines joined with LF), b"" for a comment block; bare JSON is its own data."""
+    """The data lines of one complete SSE event, joined with LF; b"" for a comment block; bare JSON is its own data."""
     if event.startswith(BOM):
         event = event[len(BOM) :]
     if event.startswith(b"{"):

@@ -23,9 +23,10 @@ cdef int out_reserve(OutBuffer* out, Py_ssize_t more) except -1:
 
 
 cdef int out_append(OutBuffer* out, const char* data, Py_ssize_t size) except -1:
-    out_reserve(out, size)
-    memcpy(out.data + out.size, data, size)
-    out.size += size
+    if size > 0:
+        out_reserve(out, size)
+        memcpy(out.data + out.size, data, size)
+        out.size += size
     return 0
 
 

@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager
 from functools import partial, wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, ParamSpec
+from urllib.parse import quote
 
 import click
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
     import httpx
 
-    from omniroute.processes.paths import DataPaths
+    from omniroute.paths import DataPaths
 
 P = ParamSpec("P")
 
@@ -31,9 +32,9 @@ TIMEOUT_S: Final = 60.0
 def data_paths(data_dir: str | None) -> DataPaths:
     """The layout of ``--data-dir``, or of the directory the environment names."""
     from omniroute.config import load
-    from omniroute.processes.paths import DataPaths
+    from omniroute.paths import DataPaths
 
-    return DataPaths(Path(load(data_dir=data_dir).process.data_dir))
+    return DataPaths(Path(load({"data_dir": data_dir}).process.data_dir))
 
 
 def options(command: Callable[P, None]) -> Callable[P, None]:
@@ -57,8 +58,13 @@ def runs(command: Callable[P, Awaitable[None]]) -> Callable[P, None]:
     return run
 
 
-async def call(data_dir: str | None, method: str, path: str, body: object = None) -> object:
-    """One admin call: the decoded JSON of its answer. Raises ClickException with the gateway's own message."""
+async def call(
+    data_dir: str | None, method: str, path: str, body: object = None, *, fine: tuple[int, ...] = ()
+) -> object:
+    """One admin call: the decoded JSON of its answer. Raises ClickException with the gateway's own message.
+
+    ``fine``: error statuses whose answer is wanted all the same.
+    """
     import httpx
     import msgspec
 
@@ -70,7 +76,7 @@ async def call(data_dir: str | None, method: str, path: str, body: object = None
                 f"The gateway runs, but its control process does not answer ({exc}). It is restarted by itself: try again."
             ) from exc
     decoded = msgspec.json.decode(answer.content) if answer.content else None
-    if answer.is_error:
+    if answer.is_error and answer.status_code not in fine:
         error = decoded.get("error", {}) if isinstance(decoded, dict) else {}
         raise click.ClickException(str(error.get("message", f"HTTP {answer.status_code}")))
     return decoded
@@ -89,13 +95,30 @@ async def client(paths: DataPaths) -> AsyncIterator[httpx.AsyncClient]:
         async with httpx.AsyncClient(transport=transport, base_url="http://omniroute", timeout=TIMEOUT_S, headers=headers) as http:
             yield http
         return
-    from omniroute.app import stopped_control
+    from omniroute.app.control import stopped_control
     from omniroute.config import master_key
-    from omniroute.processes.lock import hold
+    from omniroute.processes.lock import DataDirectoryLock
 
-    paths.create()
-    with hold(paths):
+    with DataDirectoryLock(paths.data):
         async with stopped_control(paths, master_key()) as app:
-            transport = httpx.ASGITransport(app)
-            async with httpx.AsyncClient(transport=transport, base_url="http://omniroute", timeout=TIMEOUT_S, headers=headers) as http:
+            local = httpx.ASGITransport(app)
+            async with httpx.AsyncClient(transport=local, base_url="http://omniroute", timeout=TIMEOUT_S, headers=headers) as http:
                 yield http
+
+
+def record(answer: object) -> dict[str, object]:
+    """An answer that is one object."""
+    assert isinstance(answer, dict)
+    return answer
+
+
+def rows(answer: object) -> list[dict[str, object]]:
+    """The rows of an answer that is a list."""
+    data = record(answer)["data"]
+    assert isinstance(data, list)
+    return data
+
+
+def quoted(text: str) -> str:
+    """``text`` as one part of a path; slashes stay."""
+    return quote(text, safe="/")

@@ -18,8 +18,6 @@ class OpenAttempt(msgspec.Struct, frozen=True, array_like=True):
     model: str
     started_epoch_s: float
     attempt: int
-    counters: tuple[int, ...] = ()
-    """Gauges this attempt holds; control gives them back when the worker died."""
     streamed: bool = False
     head_ms: int = -1
     """-1 until the upstream's head arrived; amended once."""

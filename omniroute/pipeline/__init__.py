@@ -6,6 +6,6 @@ Instants (``..._at``) are on Trio's clock, ``..._epoch_s`` is wall time, ``..._n
 
 from omniroute.pipeline.configuration import SharedConfiguration
 from omniroute.pipeline.run import Pipeline
-from omniroute.pipeline.values import PipelineOptions
+from omniroute.pipeline.values import PipelineOptions, Summary
 
-__all__ = ["Pipeline", "PipelineOptions", "SharedConfiguration"]
+__all__ = ["Pipeline", "PipelineOptions", "SharedConfiguration", "Summary"]

@@ -10,12 +10,10 @@ from omniroute.domain import Caller
 from omniroute.errors import RateLimited
 from omniroute.limits import per_minute, seconds_until
 
-_NOTHING_HELD: tuple[int, ...] = ()
-
 
 @contextmanager
-def admit(caller: Caller, shared: Shared, now_ns: int) -> Iterator[tuple[int, ...]]:
-    """Hold the caller's place while its request runs; yields the gauges held. Raises RateLimited.
+def admit(caller: Caller, shared: Shared, now_ns: int) -> Iterator[None]:
+    """Hold the caller's place while its request runs. Raises RateLimited.
 
     The rate is taken before the gauge, and given back if the gauge is full: a request that was refused costs nothing.
     """
@@ -29,7 +27,7 @@ def admit(caller: Caller, shared: Shared, now_ns: int) -> Iterator[tuple[int, ..
                 retry_after_s=retry_after_s,
             )
     if not caller.max_in_flight:
-        yield _NOTHING_HELD
+        yield
         return
     gauge = caller.in_flight_counter
     if not shared.gauge_enter(gauge, caller.max_in_flight):
@@ -41,6 +39,6 @@ def admit(caller: Caller, shared: Shared, now_ns: int) -> Iterator[tuple[int, ..
             retry_after_s=1,
         )
     try:
-        yield (gauge,)
+        yield
     finally:
         shared.gauge_leave(gauge)

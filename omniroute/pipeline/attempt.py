@@ -50,10 +50,10 @@ class Attempts:
         Raises UpstreamError (nothing was sent: try another target), ClientError, ClientGone.
         """
         target = served.target
-        with gate(target.connection, self._shared) as held:
+        with gate(target.connection, self._shared):
             wire_request = encode(request, target)
             served.body_bytes = wire_request.body_bytes
-            book = Book(self._journal, request, served, request.held + held)
+            book = Book(self._journal, request, served)
 
             def record() -> None:
                 book.close(trio.current_time())

@@ -9,14 +9,12 @@ from omniroute._speedups import Shared
 from omniroute.domain import Connection
 from omniroute.errors import UpstreamError
 
-_NOTHING_HELD: tuple[int, ...] = ()
-
 
 @contextmanager
-def gate(connection: Connection, shared: Shared) -> Iterator[tuple[int, ...]]:
-    """Hold one of the connection's places; yields the gauges held. Raises UpstreamError (busy) so that the next is tried."""
+def gate(connection: Connection, shared: Shared) -> Iterator[None]:
+    """Hold one of the connection's places. Raises UpstreamError (busy) so that the next is tried."""
     if not connection.max_in_flight:
-        yield _NOTHING_HELD
+        yield
         return
     gauge = connection.in_flight_counter
     if not shared.gauge_enter(gauge, connection.max_in_flight):
@@ -30,6 +28,6 @@ def gate(connection: Connection, shared: Shared) -> Iterator[tuple[int, ...]]:
             retry_after_s=1,
         )
     try:
-        yield (gauge,)
+        yield
     finally:
         shared.gauge_leave(gauge)

@@ -12,7 +12,7 @@ class Book:
 
     __slots__ = ("_closed", "_journal", "_request", "_served", "_slot")
 
-    def __init__(self, journal: Journal, request: Request, served: Served, held: tuple[int, ...]) -> None:
+    def __init__(self, journal: Journal, request: Request, served: Served) -> None:
         """Note the attempt as open. Raises ``errors.Overloaded`` if the journal has no room."""
         self._journal = journal
         self._request = request
@@ -28,7 +28,6 @@ class Book:
                 served.target.model,
                 served.started_epoch_s,
                 served.number,
-                held,
                 request.peeked.stream,
             )
         )

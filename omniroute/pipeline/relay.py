@@ -189,6 +189,7 @@ class Delivery:
             raise ClientGone from exc
 
     def _read_along(self, tap: SseTap) -> None:
+        self._served.events = tap.events
         if tap.usage:
             self._served.usage = self._request.dialect.usage_of(tap.usage)
 

@@ -52,9 +52,9 @@ class Pipeline:
             story.key_id = caller.key_id
             peeked = dialect.peek(incoming.body)
             story.model, story.streamed = peeked.model, peeked.stream
-            with admit(caller, self._shared, time.monotonic_ns()) as held:
+            with admit(caller, self._shared, time.monotonic_ns()):
                 route = plan(peeked.model, caller, snapshot)
-                request = Request(incoming, dialect, peeked, snapshot, caller, route, held)
+                request = Request(incoming, dialect, peeked, snapshot, caller, route)
                 await self._until_answered(request, reply, story)
         except OmniRouteError as exc:
             story.failed(exc)
@@ -151,5 +151,5 @@ class _Story:
             connection.label, served.outcome if self.outcome == "ok" else self.outcome, self.error_class or served.error_class,
             self.status or served.status, served.number, self.streamed, total_ms, first_token_ms,
             (served.started_at - received_at) * 1000, served.usage.input_total, served.usage.output_total, served.bytes_out,
-            self.epoch,
+            self.epoch, served.events,
         )  # fmt: skip

@@ -35,8 +35,6 @@ class Request(msgspec.Struct, frozen=True):
     snapshot: Snapshot
     caller: Caller
     plan: Plan
-    held: tuple[int, ...]
-    """Gauges the request holds while it runs (given back by control if this process dies)."""
 
 
 class Served(msgspec.Struct):
@@ -54,6 +52,7 @@ class Served(msgspec.Struct):
     committed_at: float = 0.0
     usage: Usage = Usage()
     bytes_out: int = 0
+    events: int = 0
     outcome: str = "cancelled"
     error_class: str = ""
 
@@ -81,3 +80,4 @@ class Summary(msgspec.Struct, frozen=True):
     tokens_out: int
     bytes_out: int
     epoch: int
+    events: int = 0

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from omniroute.errors import Kind
-from omniroute.processes.paths import DataDirectoryError, DataPaths
+from omniroute.paths import DataDirectoryError, DataPaths
 
 LOCK_MODE: Final = 0o600
 MAX_PID_BYTES: Final = 32

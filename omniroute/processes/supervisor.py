@@ -13,14 +13,17 @@ import socket
 import sys
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 from typing import Final
 
 import trio
 
+from omniroute._speedups import Shared, SnapshotArea
 from omniroute.config import Settings
 from omniroute.processes.boot import Boot, Ready, Refused, anonymous_memory, parse_message, send_boot
 from omniroute.processes.listen import bind, loopback_listener, url_of
 from omniroute.telemetry.log import Log
+from omniroute.telemetry.metrics import clear_gauges
 
 STOP_GRACE_S: Final = 5.0
 """Past the drain time, how long a child may take to unwind before it is killed."""
@@ -75,6 +78,8 @@ class Supervisor:
         self._demo_listener = loopback_listener() if process.demo else None
         self._shared_fd = anonymous_memory("omniroute-shared")
         self._snapshot_fd = anonymous_memory("omniroute-snapshot")
+        self._shared = Shared(self._shared_fd, create=True, boot_id=_boot_id())
+        SnapshotArea(self._snapshot_fd, create=True).close()
         try:
             async with trio.open_nursery() as nursery:
                 self._nursery = nursery
@@ -168,6 +173,8 @@ class Supervisor:
             child.exited.set()
             child.settled.set()
             self._children.discard(child)
+            self._shared.slot_clear(boot.slot)
+            clear_gauges(self._shared, boot.slot)
             self._free_slots.append(boot.slot)
             if child.process is not None and not self._stopping:
                 self._log.warning("process_ended", process=boot.name, pid=child.process.pid, status=child.process.returncode)
@@ -278,6 +285,10 @@ class Supervisor:
             return
         for child in children:
             child.signal(signal.SIGKILL)
+
+
+def _boot_id() -> bytes:
+    return Path("/proc/sys/kernel/random/boot_id").read_bytes().strip()
 
 
 async def _kill(process: trio.Process) -> None:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import signal
 import socket
+from pathlib import Path
 
 import trio
 
-from omniroute.app import build_worker
+from omniroute.app.worker import Worker
 from omniroute.processes.boot import Boot, Ready, send_ready
 from omniroute.processes.orphan import end_with_supervisor
+from omniroute.paths import DataPaths
 from omniroute.telemetry.log import Log
 
 
@@ -25,15 +27,26 @@ def run_worker(boot: Boot, channel: socket.socket) -> int:
 
 
 async def _serve(boot: Boot, channel: socket.socket, log: Log) -> None:
+    process = boot.settings.process
+    paths = DataPaths(Path(process.data_dir))
     listeners = [socket.socket(fileno=fd) for fd in boot.listener_fds]
-    async with trio.open_nursery() as nursery:
+    async with trio.open_nursery() as nursery:  # the process's services
         nursery.start_soon(log.run)
         nursery.start_soon(end_with_supervisor, channel, nursery.cancel_scope)
+        worker = Worker(
+            boot.settings,
+            slot=boot.slot,
+            shared_fd=boot.shared_fd,
+            snapshot_fd=boot.snapshot_fd,
+            rings=paths.rings,
+            control_socket=paths.control_socket,
+            log=log,
+        )
         with trio.open_signal_receiver(signal.SIGTERM) as stops:
-            worker = build_worker(boot, log)
-            await nursery.start(worker.run, listeners)
-            send_ready(channel, Ready())
-            async for _ in stops:
-                break
-            await worker.drain(boot.settings.process.drain_seconds)
+            async with trio.open_nursery() as serving:  # ends when the worker has drained
+                await serving.start(worker.run, listeners)
+                send_ready(channel, Ready())
+                async for _ in stops:
+                    break
+                worker.drain(process.drain_seconds)
         nursery.cancel_scope.cancel()

@@ -51,8 +51,12 @@ _open: Final = msgspec.msgpack.Decoder(OpenAttempt)
 class Ledger(Protocol):
     """Where records end."""
 
-    async def append(self, records: list[AttemptRecord]) -> object:
-        """Store them in one transaction; one whose ``attempt_id`` is there already stays as it was. Raises, and stores none."""
+    async def append(self, records: list[AttemptRecord]) -> int:
+        """Store them in one transaction; how many were new.
+
+        One whose ``attempt_id`` is there already stays as it was. Raises (``apsw.Error``, ``OSError`` or one of our
+        errors), and then none of them is stored.
+        """
         ...
 
 
@@ -66,8 +70,12 @@ class DrainState(msgspec.Struct, frozen=True):
     lag_s: float = 0.0
     """How long the rings have not been empty: no record is missing from the ledger for longer."""
     rings: int = 0
+    writers: int = 0
+    """Rings whose writer lives: one per worker."""
+    refused_rings: int = 0
+    """Files left alone because their layout is foreign or broken; the log says why."""
     drained_records: int = 0
-    """Since this process began, lost ones included."""
+    """New in the ledger since this process began, lost ones included."""
     lost_attempts: int = 0
     rejected_records: int = 0
     """Records that could not be decoded: a defect, each in the log as it was."""
@@ -128,19 +136,24 @@ class Drain:
         """Drain until cancelled. Never raises for a storage error."""
         task_status.started()
         pause_s = MIN_PAUSE_S
+        while True:
+            more = await self.pass_once()
+            if self._state.status != "ok":
+                # A poke does not shorten this: a full disk is not helped by asking more often.
+                await trio.sleep(pause_s)
+                pause_s = min(2 * pause_s, MAX_PAUSE_S)
+                continue
+            pause_s = MIN_PAUSE_S
+            if not more:
+                with trio.move_on_after(PERIOD_S):
+                    await self._poked.wait()
+                self._poked = trio.Event()
+
+    async def finish(self) -> None:
+        """Empty the rings, as far as the ledger lets us, and unmap them: for a clean stop, after ``run`` has ended."""
         try:
-            while True:
-                more = await self.pass_once()
-                if self._state.status != "ok":
-                    # A poke does not shorten this: a full disk is not helped by asking more often.
-                    await trio.sleep(pause_s)
-                    pause_s = min(2 * pause_s, MAX_PAUSE_S)
-                    continue
-                pause_s = MIN_PAUSE_S
-                if not more:
-                    with trio.move_on_after(PERIOD_S):
-                        await self._poked.wait()
-                    self._poked = trio.Event()
+            while await self.pass_once():
+                pass
         finally:
             self.close()
 
@@ -150,10 +163,9 @@ class Drain:
         self._scan()
         orphaned = [ring for ring in self._rings.values() if ring.is_orphaned()]
         error = ""
-        taken = 0
-        finished: list[_Ring] = []
+        more = False
         try:
-            taken = await self._move_records()
+            more = await self._move_records()
             # Only what was dead before its records were read has all of them behind it.
             finished = [ring for ring in orphaned if ring.path.name in self._rings and not ring.reader.backlog_bytes()]
             if finished:
@@ -161,7 +173,7 @@ class Drain:
         except _STORAGE_ERRORS as exc:
             error = f"{type(exc).__name__}: {exc}"
         self._tell(error)
-        return taken >= BATCH_RECORDS or (bool(orphaned) and not error)
+        return not error and (more or bool(orphaned))
 
     def close(self) -> None:
         """Unmap all rings; what is in them waits for the next process."""
@@ -186,11 +198,10 @@ class Drain:
             except (ValueError, OSError) as exc:
                 self._refuse(name, str(exc))
 
-    async def _move_records(self) -> int:
-        """Append what the rings hold, at most BATCH_RECORDS, then release it. How many that was."""
+    async def _move_records(self) -> bool:
+        """Append what the rings hold, about BATCH_RECORDS at most, then release it. Whether more is left."""
         batch: list[AttemptRecord] = []
         taken: list[tuple[_Ring, int]] = []
-        total = 0
         # Each ring gets its share, so that one that is far behind does not hold up the others.
         share = max(1, BATCH_RECORDS // max(1, len(self._rings)))
         for name, ring in list(self._rings.items()):
@@ -201,13 +212,11 @@ class Drain:
                 continue
             batch += (record for text in raw if (record := self._decode(name, text)) is not None)
             taken.append((ring, len(raw)))
-            total += len(raw)
         if batch:
-            await self._ledger.append(batch)
+            self._count(drained=await self._ledger.append(batch))
         for ring, count in taken:
             ring.reader.release(count)
-        self._count(drained=len(batch))
-        return total
+        return any(count == share for _, count in taken)
 
     async def _bury(self, finished: list[_Ring]) -> None:
         """Commit the open attempts of dead workers as lost, then remove their files."""
@@ -217,15 +226,16 @@ class Drain:
             for text in ring.reader.open_entries()
             if (attempt := self._decode_open(ring.path.name, text)) is not None
         ]
+        new = 0
         for start in range(0, len(lost), BATCH_RECORDS):
-            await self._ledger.append(lost[start : start + BATCH_RECORDS])
+            new += await self._ledger.append(lost[start : start + BATCH_RECORDS])
+        self._count(drained=new, lost=new)
+        if new:
+            _log.warning("%d attempts were open in workers that died; they are in the ledger as lost", new)
         for ring in finished:
             ring.path.unlink(missing_ok=True)
             ring.close()
             del self._rings[ring.path.name]
-        self._count(drained=len(lost), lost=len(lost))
-        if lost:
-            _log.warning("%d attempts were open in workers that died; they are in the ledger as lost", len(lost))
 
     # -- what is told -----------------------------------------------------------------------------------------------
     def _decode(self, name: str, text: bytes) -> AttemptRecord | None:
@@ -279,6 +289,8 @@ class Drain:
             backlog_bytes=backlog,
             lag_s=0.0 if self._behind_since is None else now - self._behind_since,
             rings=len(self._rings),
+            writers=sum(not ring.orphaned for ring in self._rings.values()),
+            refused_rings=len(self._refused),
         )
         if status != before:
             if error:

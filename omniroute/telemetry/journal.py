@@ -17,14 +17,14 @@ from omniroute._speedups import RingFullError, RingWriter
 from omniroute._speedups.ring_py import OPEN_BYTES, RECORD_BYTES
 from omniroute.domain import AttemptRecord, OpenAttempt, Usage
 from omniroute.errors import Overloaded
+from omniroute.telemetry.metrics import RequestMeter
 
 ID_BYTES: Final = 40
 """What is kept of an id or a word of ours in an entry that is too long; ours are shorter."""
 
 OPEN_MODEL_BYTES: Final = 60
 RECORD_MODEL_BYTES: Final = 200
-MAX_COUNTERS: Final = 8
-"""Gauges of an open attempt. With the limits above no entry and no record can be longer than its place in the ring."""
+"""With these limits no entry and no record can be longer than its place in the ring."""
 
 LARGEST_COUNT: Final = (1 << 63) - 1
 """SQLite's largest integer. Counts come from upstreams and may claim more."""
@@ -37,13 +37,14 @@ _Struct = TypeVar("_Struct", OpenAttempt, AttemptRecord)
 class RingJournal:
     """The ``ports.Journal`` of one worker. Never waits; ``close`` cannot fail."""
 
-    __slots__ = ("_fd", "_path", "_ring")
+    __slots__ = ("_fd", "_meter", "_path", "_ring")
 
-    def __init__(self, ring: RingWriter, fd: int, path: Path) -> None:
+    def __init__(self, ring: RingWriter, fd: int, path: Path, meter: RequestMeter | None) -> None:
         """``fd`` holds the lock on the ring's file and is closed with the journal. Use :func:`create_journal`."""
         self._ring = ring
         self._fd = fd
         self._path = path
+        self._meter = meter
 
     @property
     def path(self) -> Path:
@@ -51,7 +52,7 @@ class RingJournal:
         return self._path
 
     def open(self, attempt: OpenAttempt) -> int:
-        """A slot for an attempt about to start. Raises ``errors.Overloaded`` if finished calls could no longer be kept."""
+        """A slot for an attempt about to start. ``errors.Overloaded`` if finished calls could no longer be kept."""
         try:
             return self._ring.open(_encode_open(attempt))
         except RingFullError as exc:
@@ -68,6 +69,8 @@ class RingJournal:
     def close(self, slot: int, record: AttemptRecord) -> None:
         """The attempt ended. When this returns, no kill of any process loses the record."""
         self._ring.close(slot, _encode_record(record))
+        if self._meter is not None:
+            self._meter.attempt(record)
 
     def open_count(self) -> int:
         """Attempts open now; 0 after a clean stop."""
@@ -83,8 +86,10 @@ class RingJournal:
         os.close(self._fd)
 
 
-def create_journal(directory: Path, slot: int) -> RingJournal:
+def create_journal(directory: Path, slot: int, meter: RequestMeter | None = None) -> RingJournal:
     """A new ring of this process in ``directory`` (made if absent), under the lock that says its writer lives.
+
+    ``meter`` is told of every attempt that ends.
 
     Raises ``OSError`` where the disk has no room for a whole ring: a worker that could not keep its records must not
     start.
@@ -104,12 +109,10 @@ def create_journal(directory: Path, slot: int) -> RingJournal:
         os.close(fd)
         newborn.unlink(missing_ok=True)
         raise
-    return RingJournal(ring, fd, path)
+    return RingJournal(ring, fd, path, meter)
 
 
 def _encode_open(attempt: OpenAttempt) -> bytes:
-    if len(attempt.counters) > MAX_COUNTERS:
-        raise ValueError(f"attempt holds {len(attempt.counters)} gauges, at most {MAX_COUNTERS}")
     try:
         entry = _encoder.encode(attempt)
     except UnicodeEncodeError:

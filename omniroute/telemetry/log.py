@@ -18,6 +18,7 @@ BUFFER_BYTES: Final = 4 * 1024 * 1024
 """About 10,000 request lines: what a stalled reader of our stderr may cost in memory."""
 
 FLUSH_S: Final = 0.1
+Level = Literal["debug", "info", "warning", "error"]
 _LEVELS: Final = {"debug": 10, "info": 20, "warning": 30, "error": 40}
 
 _encoder: Final = msgspec.json.Encoder()
@@ -29,7 +30,7 @@ class Log:
     def __init__(
         self,
         *,
-        level: Literal["debug", "info", "warning", "error"] = "info",
+        level: Level = "info",
         form: Literal["json", "text"] = "json",
         source: str = "",
         fd: int = 2,
@@ -57,7 +58,12 @@ class Log:
         """Something that does not work."""
         self.write("error", event, fields)
 
-    def write(self, level: Literal["debug", "info", "warning", "error"], event: str, fields: dict[str, object]) -> None:
+    def request(self, summary: msgspec.Struct) -> None:
+        """One line for a finished request, at level ``info``: the fields of its summary."""
+        if self._level <= _LEVELS["info"]:
+            self.write("info", "request", msgspec.structs.asdict(summary))
+
+    def write(self, level: Level, event: str, fields: dict[str, object]) -> None:
         """Buffer one line."""
         if _LEVELS[level] < self._level:
             return
@@ -68,7 +74,7 @@ class Log:
         self._held += len(line)
         self._lines.append(line)
 
-    def _render(self, level: str, event: str, fields: dict[str, object]) -> bytes:
+    def _render(self, level: Level, event: str, fields: dict[str, object]) -> bytes:
         now = time.time()
         if self._json:
             return (
@@ -115,5 +121,5 @@ class BufferedHandler(logging.Handler):
         fields: dict[str, object] = {"logger": record.name}
         if record.exc_info:
             fields["traceback"] = logging.Formatter().formatException(record.exc_info)
-        level = "error" if record.levelno >= 40 else "warning" if record.levelno >= 30 else "info"
+        level: Level = "error" if record.levelno >= 40 else "warning" if record.levelno >= 30 else "info"
         self._log.write(level, record.getMessage(), fields)

@@ -13,8 +13,9 @@ from omniroute.upstream.wire import UpstreamWire
 class Exchange:
     """Holds a wire until it is left; see the port for what happens then.
 
-    Left without an exception after a read that ended well, with the body not read to its end: that is an answer whose end
-    mark was seen. Whoever gives up on an answer leaves with an exception, and the wire is closed: it may still cost money.
+    Left without an exception after a read that ended well, with the body not read to its end: that is an answer whose
+    end mark was seen. Whoever gives up on an answer leaves with an exception, and the wire is closed: going on reading
+    would keep the upstream at work.
     """
 
     __slots__ = ("_keep_alive_s", "_pool", "_reusable", "connect_ms", "headers", "reused", "source", "status")
@@ -33,7 +34,7 @@ class Exchange:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, exc_type: object, *_: object) -> None:
+    def __exit__(self, exc_type: object, /, *_: object) -> None:
         wire = self.source
         if not self._reusable:
             self._pool.discard(wire)

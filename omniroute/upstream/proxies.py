@@ -62,26 +62,25 @@ class HttpConnect:
         if not data:
             raise ProxyError("it closed the connection instead of answering CONNECT")
         self._received += data
-        head, end, surplus = self._received.partition(b"\r\n\r\n")
-        if len(head) > self._limit:
+        while b"\r\n\r\n" in self._received:
+            head, end, self._received = self._received.partition(b"\r\n\r\n")
+            self._answered(head + end)
+            if self.done and self._received:  # in both protocols the client speaks first
+                raise ProxyError("it spoke before it was asked")
+        if len(self._received) > self._limit:
             raise ProxyError("its answer to CONNECT is longer than the limit")
-        if not end:
-            return b""
+        return b""
+
+    def _answered(self, head: bytes) -> None:
         try:
-            status = parse_response_head(head + end, b"CONNECT").status
+            status = parse_response_head(head, b"CONNECT").status
         except MalformedHeadError as exc:
             raise ProxyError("its answer to CONNECT is not HTTP") from exc
         if status == 407:
             raise ProxyError("it wants other credentials (407); check user and password in the proxy's URL")
         if status >= 300:
             raise ProxyError(f"it refused CONNECT with status {status}")
-        if status < 200:
-            self._received = surplus
-            return self.feed(surplus) if surplus else b""
-        if surplus:  # in both protocols the client speaks first, so these bytes are the proxy's own
-            raise ProxyError("it sent bytes into the tunnel before us")
-        self.done = True
-        return b""
+        self.done = status >= 200  # below: interim, another head follows
 
 
 _SOCKS_REPLIES: Final = {
@@ -170,13 +169,13 @@ class Socks5:
         if len(self._received) < 4 + size + 2:
             return b""
         self._take(4 + size + 2)
-        if self._received:
-            raise ProxyError("it sent bytes into the tunnel before us")
         self.done = True
         return b""
 
     def _take(self, count: int) -> bytes:
-        taken, self._received = self._received[:count], self._received[count:]
+        taken, surplus, self._received = self._received[:count], self._received[count:], b""
+        if surplus:  # every step, and the tunnel too, waits for the client to speak
+            raise ProxyError("it spoke before it was asked")
         return taken
 
 

@@ -60,25 +60,13 @@ _FRAMING: Final = frozenset((b"content-length", b"transfer-encoding", b"connecti
 
 def parse_response_head(data: bytes, method: bytes) -> ResponseHead:
     """The head in ``data`` (up to and including its blank line), an answer to ``method``. Raises MalformedHeadError."""
-    collected = _Collector()
-    parser = httptools.HttpResponseParser(collected)
-    try:
-        parser.feed_data(data)
-    except httptools.HttpParserUpgrade:
-        raise MalformedHeadError("the upstream switched protocols unasked") from None
-    except httptools.HttpParserError as exc:
-        raise MalformedHeadError(f"not an HTTP/1 response head: {exc}") from exc
-    if not collected.complete:
-        raise MalformedHeadError("not an HTTP/1 response head: it has no end")
-    version = parser.get_http_version()
-    if version not in ("1.1", "1.0"):
-        raise MalformedHeadError("the response is neither HTTP/1.1 nor HTTP/1.0")
+    parser, headers = _parsed(data)
+    old = parser.get_http_version() == "1.0"
     status = parser.get_status_code()
     if status == 101:
         raise MalformedHeadError("the upstream switched protocols unasked")
-    old = version == "1.0"
     length, codings, options, hint = -1, b"", b"", b""
-    for name, value in collected.headers:
+    for name, value in headers:
         if name in _FRAMING:
             if name == b"content-length":
                 length = int(value)  # llhttp has refused signs, lists, overflow and a second one
@@ -91,12 +79,28 @@ def parse_response_head(data: bytes, method: bytes) -> ResponseHead:
     kind, length = _framing(method, status, codings, length, old)
     return ResponseHead(
         status,
-        tuple(collected.headers),
+        tuple(headers),
         kind != BODY_UNTIL_EOF and _keep_alive(options, old),
         kind,
         length,
         _announced_s(hint) if hint else 0.0,
     )
+
+
+def _parsed(data: bytes) -> tuple[httptools.HttpResponseParser, list[tuple[bytes, bytes]]]:
+    collected = _Collector()
+    parser = httptools.HttpResponseParser(collected)
+    try:
+        parser.feed_data(data)
+    except httptools.HttpParserUpgrade:
+        raise MalformedHeadError("the upstream switched protocols unasked") from None
+    except httptools.HttpParserError as exc:
+        raise MalformedHeadError(f"not an HTTP/1 response head: {exc}") from exc
+    if not collected.complete:
+        raise MalformedHeadError("not an HTTP/1 response head: it has no end")
+    if parser.get_http_version() not in ("1.1", "1.0"):
+        raise MalformedHeadError("the response is neither HTTP/1.1 nor HTTP/1.0")
+    return parser, collected.headers
 
 
 def _framing(method: bytes, status: int, codings: bytes, length: int, old: bool) -> tuple[int, int]:

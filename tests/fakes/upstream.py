@@ -19,13 +19,15 @@ class Talk:
         self.number = number
         """0 for the first connection accepted."""
         self.requests: list[bytes] = []
-        self._unread = b""
+        self.ended = trio.Event()
+        self._unread = bytearray()
 
     async def request(self) -> bytes:
         """The next request, head and body. Raises EOFError if there is none."""
         while b"\r\n\r\n" not in self._unread:
             await self._more()
-        head, _, self._unread = self._unread.partition(b"\r\n\r\n")
+        head, _, rest = bytes(self._unread).partition(b"\r\n\r\n")
+        self._unread = bytearray(rest)
         length = 0
         for line in head.split(b"\r\n")[1:]:
             name, _, value = line.partition(b":")
@@ -33,12 +35,13 @@ class Talk:
                 length = int(value)
         while len(self._unread) < length:
             await self._more()
-        body, self._unread = self._unread[:length], self._unread[length:]
+        body = bytes(self._unread[:length])
+        del self._unread[:length]
         self.requests.append(head + b"\r\n\r\n" + body)
         return self.requests[-1]
 
     async def _more(self) -> None:
-        data = await self.stream.receive_some()
+        data = await self.stream.receive_some(1 << 20)
         if not data:
             raise EOFError
         self._unread += data
@@ -90,13 +93,7 @@ class Peer:
 
     def open_talks(self) -> int:
         """Connections whose script has not ended."""
-        return sum(not talk.ended.is_set() for talk in self.talks if isinstance(talk, _Tracked))
-
-
-class _Tracked(Talk):
-    def __init__(self, stream: trio.SocketStream | trio.SSLStream[trio.SocketStream], number: int) -> None:
-        super().__init__(stream, number)
-        self.ended = trio.Event()
+        return sum(not talk.ended.is_set() for talk in self.talks)
 
 
 @asynccontextmanager
@@ -112,7 +109,7 @@ async def scripted(
 
     async def converse(accepted: trio.SocketStream) -> None:
         stream = accepted if tls is None else trio.SSLStream(accepted, tls, server_side=True, https_compatible=True)
-        talk = _Tracked(stream, len(peer.talks))
+        talk = Talk(stream, len(peer.talks))
         peer.talks.append(talk)
         try:
             await script(talk)

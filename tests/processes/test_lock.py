@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from omniroute.processes.lock import DataDirectoryLock, LockedError, holder_pid
-from omniroute.processes.paths import DataDirectoryError, DataPaths
+from omniroute.paths import DataDirectoryError, DataPaths
 
 
 @pytest.fixture

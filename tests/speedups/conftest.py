@@ -2,27 +2,13 @@
 
 from __future__ import annotations
 
-import importlib
-import os
 from collections.abc import Iterator
 from types import ModuleType
 
 import pytest
 
 from tests.speedups.relay_rig import Rig, open_fds
-
-
-def twins(name: str) -> list[object]:
-    """The plain module of a speedup and, if it was built, the compiled one."""
-    found: list[object] = [pytest.param(importlib.import_module(f"omniroute._speedups.{name}_py"), id="plain")]
-    try:
-        compiled = importlib.import_module(f"omniroute._speedups.{name}_c")
-    except ImportError:
-        if os.environ.get("OMNIROUTE_REQUIRE_SPEEDUPS") == "1":
-            raise
-    else:
-        found.append(pytest.param(compiled, id="compiled"))
-    return found
+from tests.speedups.twins import twins
 
 
 @pytest.fixture(params=twins("relay"))

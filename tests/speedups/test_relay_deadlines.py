@@ -38,6 +38,34 @@ def test_no_deadline_never_ends(rig: Rig) -> None:
     assert rig.later(1e9) == []
 
 
+@pytest.mark.parametrize("held", [True, False])
+def test_a_head_that_began_has_a_deadline_of_its_own(rig: Rig, held: bool) -> None:
+    link, peer = rig.pair()
+    if held:
+        peer.send(b"GET /")
+        rig.settle()
+    assert link.start_head(1000, rig.now + 75.0, head_s=10.0) is False
+    if not held:
+        assert rig.later(70.0) == []
+        peer.send(b"GET /")
+        assert rig.settle() == []
+    for byte in b" HTTP/1.":
+        assert rig.later(1.0) == []
+        peer.send(bytes([byte]))
+        assert rig.settle() == []
+    assert rig.later(1.9) == []
+    assert rig.later(0.2) == [link]
+    assert link.status is Status.DEADLINE
+
+
+def test_an_idle_head_ends_at_the_first_deadline(rig: Rig) -> None:
+    link, _ = rig.pair()
+    assert link.start_head(1000, rig.now + 75.0, head_s=10.0) is False
+    assert rig.later(74.9) == []
+    assert rig.later(0.2) == [link]
+    assert link.status is Status.DEADLINE
+
+
 def test_several_overdue_are_returned_each_once(rig: Rig) -> None:
     links = [rig.pair()[0] for _ in range(5)]
     for link in links:

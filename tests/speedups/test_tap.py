@@ -1,7 +1,8 @@
-"""Both halves of the SSE tap: identity, what is read on the side, the one thing left out, and that the halves never differ."""
+"""Both halves of the SSE tap: identity, what is read, the one thing left out, and that the halves never differ."""
 
 import base64
 from hashlib import sha256
+from itertools import pairwise
 from pathlib import Path
 from types import ModuleType
 from typing import Final
@@ -49,7 +50,7 @@ def state(tap: object) -> dict[str, object]:
 
 def cut(data: bytes, *places: int) -> list[bytes]:
     edges = [0, *sorted(place % (len(data) + 1) for place in places), len(data)]
-    return [data[start:end] for start, end in zip(edges, edges[1:], strict=False)]
+    return [data[start:end] for start, end in pairwise(edges)]
 
 
 def run(half: ModuleType, pieces: list[bytes], **options: object) -> tuple[bytes, dict[str, object]]:
@@ -168,7 +169,10 @@ def test_finishes_are_counted_by_choice(tap: ModuleType) -> None:
     ):
         reader.feed(finish(index))
         assert (reader.finishes, reader.finished) == (finishes, finishes == 3)
-    both = b'data: {"choices":[{"index":1,"finish_reason":"stop"},{"index":"x","finish_reason":"length"},{"index":2,"finish_reason":"stop"}]}\n\n'
+    both = (
+        b'data: {"choices":[{"index":1,"finish_reason":"stop"},{"index":"x","finish_reason":"length"},'
+        b'{"index":2,"finish_reason":"stop"}]}\n\n'
+    )
     _, told = run(tap, [both], choices=2)
     assert (told["finishes"], told["finished"]) == (2, True)
 
@@ -339,14 +343,18 @@ def test_recordings_tell_what_they_should() -> None:
         assert bool(told["usage"]) is not unasked or path.parent.name == "provider", path
 
 
-pieces = st.sampled_from(
-    [
-        b"\n", b"\r", b"\r\n", b"\n\n", b"data: ", b"data:", b"data", b"event: error", b": c", b"\xef\xbb\xbf", b"\xef", b"{", b"}", b"[", b"]", b'"',
-        b"\\", b",", b":", b" ", b"null", b"[DONE]", b'"usage":{"a":1}', b'"usage":null', b'"usage"', b'"error":1', b'"model":"m"', b'"choices":[]', b'"index":1',
-        b'"finish_reason":"stop"', b'"finish_reason" : null', b'"us\\u0061ge":{}', b'"x_groq":{"usage":{}}', b'"\\"usage\\""',
-        DELTA, STOP, USAGE, DONE, b'{"error":{"a":"}"}}', b'data: {"choices":[{"finish_reason":"stop"},{"index":1,"finish_reason":"x"}]}\r\n\r\n',
-    ]
+MARKS: Final = (
+    b"\n", b"\r", b"\r\n", b"\n\n", b"data: ", b"data:", b"data", b"event: error", b": c", b"\xef\xbb\xbf", b"\xef",
+    b"{", b"}", b"[", b"]", b'"', b"\\", b",", b":", b" ", b"null", b"[DONE]",
 )  # fmt: skip
+MEMBERS: Final = (
+    b'"usage":{"a":1}', b'"usage":null', b'"usage"', b'"error":1', b'"model":"m"', b'"choices":[]', b'"index":1',
+    b'"finish_reason":"stop"', b'"finish_reason" : null', b'"us\\u0061ge":{}', b'"x_groq":{"usage":{}}',
+    b'"\\"usage\\""',
+)  # fmt: skip
+TWO_FINISH: Final = b'data: {"choices":[{"finish_reason":"stop"},{"index":1,"finish_reason":"x"}]}\r\n\r\n'
+EVENTS: Final = (DELTA, STOP, USAGE, DONE, TWO_FINISH, b'{"error":{"a":"}"}}')
+pieces = st.sampled_from(MARKS + MEMBERS + EVENTS)
 streams = st.lists(pieces | st.binary(max_size=3), max_size=20).map(b"".join)
 
 

@@ -7,7 +7,7 @@ import pytest
 
 
 def twins(stem: str) -> list[object]:
-    """``pytest.param`` of each half of ``_speedups/<stem>``; the compiled one is skipped, with a reason, if it is absent."""
+    """Both halves of ``_speedups/<stem>`` as parameters; a compiled one that is absent is skipped with a reason."""
     plain = importlib.import_module(f"omniroute._speedups.{stem}_py")
     compiled = maybe_compiled(stem)
     if compiled is None:

@@ -3,6 +3,7 @@
 import socket
 import threading
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 
 import pytest
 import trio
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 
 from omniroute.upstream import Address, UpstreamOptions, system_lookup
 from omniroute.upstream.dns import ResolveError, Resolver, interleaved
+from tests.upstream.rig import until
 
 ONE = Address(socket.AF_INET, "192.0.2.1")
 
@@ -126,8 +128,7 @@ async def test_memory_is_bounded_and_so_are_threads(names: Names, nursery: trio.
         await trio.testing.wait_all_tasks_blocked()
         with pytest.raises(ResolveError, match="too many"):
             await resolver.resolve(nursery, "one-too-many")
-        while len(names.asked) < asked + 2:  # threads start when they like
-            await trio.sleep(0.001)
+        await until(lambda: len(names.asked) == asked + 2)  # threads start when they like
         assert len(names.asked) == asked + 2  # the third waits for a thread
         names.gate.set()
 
@@ -153,4 +154,4 @@ def test_families_take_turns_and_keep_their_order(addresses: list[Address]) -> N
     if addresses:
         assert mixed[0] == addresses[0]
     both = 2 * min(len(of(socket.AF_INET)), len(of(socket.AF_INET6)))
-    assert all(a.family != b.family for a, b in zip(mixed[: both - 1], mixed[1:both], strict=False))
+    assert all(a.family != b.family for a, b in pairwise(mixed[:both]))

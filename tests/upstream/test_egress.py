@@ -1,4 +1,4 @@
-"""The egress guard: an independent oracle (the standard library's own classification) and the forms it does not know."""
+"""The egress guard: the standard library's own classification as oracle, and the forms it does not know."""
 
 import ipaddress
 

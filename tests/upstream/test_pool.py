@@ -6,7 +6,7 @@ import trio
 from omniroute.errors import UpstreamError
 from omniroute.upstream import UpstreamOptions
 from tests.fakes.upstream import OK, Talk, scripted
-from tests.upstream.rig import connection, running
+from tests.upstream.rig import connection, running, until
 
 CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 
@@ -91,9 +91,7 @@ async def test_a_wire_closed_while_idle_is_found_before_use() -> None:
         with await rig.call(target) as exchange:
             wire = exchange.source
             await wire.read_body(100, 0.0)
-        with trio.fail_after(5):
-            while wire.idle_and_clean:
-                await trio.sleep(0.001)
+        await until(lambda: not wire.idle_and_clean)
         assert await rig.fetch(target) == b"ok"
         counted = rig.statistics()
         assert (counted.found_dead, counted.stale_retries, counted.reused) == (1, 0, 0)
@@ -114,9 +112,7 @@ async def test_bytes_nobody_asked_for_close_an_idle_wire() -> None:
         await rig.fetch(connection(peer.url()))
         assert rig.statistics().idle == 1
         talked.set()
-        with trio.fail_after(5):
-            while rig.statistics().idle:
-                await trio.sleep(0.001)
+        await until(lambda: not rig.statistics().idle)
         assert rig.statistics().found_dead == 1
 
 
@@ -170,9 +166,7 @@ async def test_old_wires_are_reaped_and_the_announced_time_is_honoured() -> None
     async with scripted(script) as peer, running(UpstreamOptions(idle_s=0.01, reap_every_s=0.005)) as rig:
         await rig.fetch(connection(peer.url()))
         assert rig.statistics().idle == 1
-        with trio.fail_after(5):
-            while rig.statistics().idle:
-                await trio.sleep(0.001)
+        await until(lambda: not rig.statistics().idle)
         assert rig.statistics().expired == 1
         assert rig.relay.links() == 0
 
@@ -193,13 +187,11 @@ async def test_unused_routes_are_forgotten() -> None:
     ):
         await rig.fetch(connection(peer.url()))
         assert (rig.statistics().routes, rig.statistics().origins) == (1, 1)
-        with trio.fail_after(5):
-            while rig.statistics().origins:
-                await trio.sleep(0.001)
+        await until(lambda: not rig.statistics().origins)
         assert rig.statistics().routes == 0
 
 
-# -- drains: the end mark was seen, the end of the body was not ------------------------------------------------------------
+# -- drains: the end mark was seen, the end of the body was not
 
 
 async def test_an_end_that_is_here_already_is_read_without_a_task() -> None:
@@ -230,8 +222,7 @@ async def test_an_end_that_comes_later_is_waited_for() -> None:
         counted = rig.statistics()
         assert (counted.draining, counted.in_use, counted.idle) == (1, 1, 0)
         left.set()
-        with trio.fail_after(5):
-            await rig.settled()
+        await rig.settled()
         assert rig.statistics().drained == 1
         assert await rig.fetch(target) == b"ok"
         assert len(peer.talks) == 1
@@ -254,8 +245,7 @@ async def test_a_drain_is_bounded_in_time_and_bytes(rest: bytes) -> None:
         with await rig.call(connection(peer.url())) as exchange:
             assert await exchange.source.read_piece(0.0) == b"mark"
         left.set()
-        with trio.fail_after(5):
-            await rig.settled()
+        await rig.settled()
         counted = rig.statistics()
         assert (counted.drains_failed, counted.idle) == (1, 0)
 
@@ -266,18 +256,12 @@ async def test_drains_are_bounded_in_number_and_cancelled_with_the_pool() -> Non
         await talk.send(CHUNKED + b"4\r\nmark\r\n")
         await talk.gone()
 
-    async with scripted(script) as peer:
-        async with running(UpstreamOptions(max_draining=1)) as rig:
-            target = connection(peer.url())
-            for _ in range(3):
-                with await rig.call(target) as exchange:
-                    await exchange.source.read_piece(0.0)
-            assert rig.statistics().draining == 1
-            assert rig.relay.links() == 1
-            await rig.settled(in_use=1)
-            with trio.fail_after(5):
-                peer.talks[0].rst()
-                await rig.settled()
+    async with scripted(script) as peer, running(UpstreamOptions(max_draining=1), in_use_at_stop=1) as rig:
+        for _ in range(3):
+            with await rig.call(connection(peer.url())) as exchange:
+                await exchange.source.read_piece(0.0)
+        counted = rig.statistics()
+        assert (counted.draining, counted.drains_failed) == (1, 2)
 
 
 async def test_who_gives_up_closes_the_wire() -> None:
@@ -287,14 +271,16 @@ async def test_who_gives_up_closes_the_wire() -> None:
         await talk.gone()
 
     async with scripted(script) as peer, running() as rig:
-        with pytest.raises(RuntimeError, match="given up"):
+
+        async def give_up() -> None:
             with await rig.call(connection(peer.url())) as exchange:
                 await exchange.source.read_piece(0.0)
                 raise RuntimeError("given up")
+
+        with pytest.raises(RuntimeError, match="given up"):
+            await give_up()
         assert rig.relay.links() == 0
-        with trio.fail_after(5):
-            while peer.open_talks():
-                await trio.sleep(0.001)
+        await until(lambda: not peer.open_talks())
 
 
 async def test_after_the_stop_nothing_is_opened_or_kept() -> None:

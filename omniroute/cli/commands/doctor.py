@@ -16,7 +16,7 @@ from omniroute.cli import admin, output
 from omniroute.errors import OmniRouteError
 
 if TYPE_CHECKING:
-    from omniroute.processes.paths import DataPaths
+    from omniroute.paths import DataPaths
 
 WANTED_FILES: Final = 4096
 """Open files a worker should be allowed: two per running request, and some."""
@@ -107,7 +107,7 @@ async def _installation(data_dir: str | None, paths: DataPaths) -> list[Finding]
         return findings
     try:
         if pid:
-            findings += _health(await admin.call(data_dir, "GET", "/health/ready?verbose=1"))
+            findings += _health(await admin.call(data_dir, "GET", "/health/ready", fine=(503,)))
         providers = await admin.call(data_dir, "GET", "/api/providers")
         keys = await admin.call(data_dir, "GET", "/api/keys")
     except (click.ClickException, OmniRouteError) as exc:
@@ -115,7 +115,7 @@ async def _installation(data_dir: str | None, paths: DataPaths) -> list[Finding]
         return [*findings, Finding("store", "problem", message, "See the message; nothing was changed.")]
     findings.append(Finding("store", "ok", str(paths.database)))
     findings += _connections(providers)
-    active = [k for k in _rows(keys, "keys") if k["state"] == "active"]
+    active = [k for k in admin.rows(keys) if k["state"] == "active"]
     findings.append(
         Finding("API keys", "ok", f"{len(active)} active") if active
         else Finding("API keys", "problem", "none is active: every request is refused", "omniroute keys create NAME")
@@ -124,15 +124,15 @@ async def _installation(data_dir: str | None, paths: DataPaths) -> list[Finding]
 
 
 def _health(health: object) -> list[Finding]:
-    assert isinstance(health, dict)
-    return [
-        Finding(str(name), "ok" if fact["ok"] else "problem", str(fact["detail"]), "" if fact["ok"] else "See the gateway's log.")
-        for name, fact in health.get("checks", {}).items()
-    ]
+    missing = admin.record(health)["missing"]
+    assert isinstance(missing, list)
+    if not missing:
+        return [Finding("readiness", "ok", "ready")]
+    return [Finding("readiness", "problem", str(reason), "See the gateway's log.") for reason in missing]
 
 
 def _connections(providers: object) -> list[Finding]:
-    found = _rows(providers, "providers")
+    found = admin.rows(providers)
     findings = [
         Finding("connections", "problem", f"{c['provider']}/{c['label']}: {c['problem']}", "Remove it and add it again, or start with the right master key.")
         for c in found if c["problem"]
@@ -143,12 +143,6 @@ def _connections(providers: object) -> list[Finding]:
         else Finding("connections", "warning", "none is active", "omniroute providers add NAME --base-url URL")
     )  # fmt: skip
     return findings
-
-
-def _rows(answer: object, name: str) -> list[dict[str, object]]:
-    assert isinstance(answer, dict)
-    rows: list[dict[str, object]] = answer[name]
-    return rows
 
 
 @click.command("doctor", short_help="Say what is wrong with this installation and how to fix it.")

@@ -46,7 +46,7 @@ def COMMAND(**flags: object) -> None:  # noqa: N802 - the name discovery looks f
     from omniroute.telemetry.log import Log
 
     try:
-        settings = load(**flags)
+        settings = load(flags)
         log = Log(level=settings.process.log_level, form=settings.process.log_format, source="supervisor")
         with DataDirectoryLock(settings.process.data_dir):
             status = trio.run(Supervisor(settings, log, lambda url, ready: _announce(settings, url, ready)).run)

@@ -1,35 +1,27 @@
-"""The composition roots: the only place that builds. A worker's world and control's world share nothing but values."""
+"""The data plane of one worker process, put together."""
 
 from __future__ import annotations
 
 import logging
-import os
 import socket
-import time
-from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import trio
 
 from omniroute._speedups import Relay, Shared, SnapshotArea
 from omniroute.config import Settings
-from omniroute.domain import Secret
 from omniroute.edge import Edge, Endpoint, Routes
 from omniroute.pipeline import Pipeline, SharedConfiguration, Summary
 from omniroute.telemetry.journal import create_journal
 from omniroute.telemetry.log import BufferedHandler, Log
+from omniroute.telemetry.metered import MeteredJournal
 from omniroute.telemetry.metrics import RequestMeter
 from omniroute.translate import error_body, find_dialects
 from omniroute.upstream import UpstreamPool
 from omniroute.wire import Driver
-
-if TYPE_CHECKING:
-    from starlette.applications import Starlette
-
-    from omniroute.processes.paths import DataPaths
 
 FIRST_SNAPSHOT_S: Final = 30.0
 """A worker that has no configuration by then gives up, and is started again."""
@@ -61,9 +53,8 @@ class Worker:
         self._driver = Driver(Relay(write_bound_bytes=settings.process.relay_buffer_bytes))
         self._upstream = UpstreamPool(self._driver, settings.upstream)
         configuration = SharedConfiguration(self._shared, SnapshotArea(snapshot_fd))
-        pipeline = Pipeline(
-            configuration, self._journal, self._upstream, self._shared, self._observe, settings.pipeline
-        )
+        books = MeteredJournal(self._journal, self._meter)
+        pipeline = Pipeline(configuration, books, self._upstream, self._shared, self._observe, settings.pipeline)
         self._edge = Edge(
             self._driver,
             Routes(_endpoints(pipeline)),
@@ -99,6 +90,8 @@ class Worker:
 
     def _observe(self, summary: Summary) -> None:
         self._meter.request(summary)
+        if summary.events:
+            self._meter.events(summary.events)
         self._log.request(summary)
 
     async def _tell_gauges(self) -> None:

@@ -1,0 +1,127 @@
+"""Requests: read the few fields the gateway acts on, and patch the fewer it owns, in place.
+
+The document is never built: an unknown field, the order of members, the spelling of a number and white space reach the
+upstream as the client wrote them (translation.md §1.2, lane 0). What the upstream will check itself is not checked
+here.
+"""
+
+from __future__ import annotations
+
+from typing import Final, TypeVar
+
+import msgspec
+
+from omniroute._speedups import jsonspan
+from omniroute.errors import ClientError
+from omniroute.translate.dialect import Part, Peeked, Span
+
+PATH: Final = "/chat/completions"
+
+MODEL_CHARS: Final = 256
+"""A model name goes into headers, log lines and ledger rows; no vendor's comes near this."""
+
+_KEYS: Final = (b"model", b"messages", b"stream", b"stream_options", b"n")
+_ADDED_MEMBER: Final = b'"stream_options":{"include_usage":true},'
+_ADDED_OPTIONS: Final = b'{"include_usage":true}'
+_ADDED_OPTION: Final = b'"include_usage":true'
+
+Value = TypeVar("Value")
+
+
+def peek(body: bytes) -> Peeked:
+    """Model, streaming and number of answers of a request body.
+
+    Raises ``ClientError`` naming the field and what to write instead. ``spans`` of the result are: the value of
+    ``model``; the value of ``stream_options`` if the body streams and has one that is not null or absent; the value
+    of ``include_usage`` in it.
+    """
+    try:
+        model_span, messages_span, stream_span, options_span, n_span = jsonspan.spans(body, _KEYS)
+    except ValueError as error:
+        raise ClientError(
+            f"The request body is not a JSON object ({error}). Send one with 'model' and 'messages'.",
+            code="invalid_json",
+        ) from error
+    if model_span is None:
+        raise _missing("model", "name the model to call")
+    model = _value(body, model_span, str, "model", "must be a string")
+    if not model or len(model) > MODEL_CHARS or not model.isprintable():
+        raise _wrong("model", f"must be a model name of 1 to {MODEL_CHARS} printable characters")
+    if messages_span is None:
+        raise _missing("messages", "give the conversation as a list of messages")
+    if body[messages_span[0]] != ord("["):
+        raise _wrong("messages", "must be a list of messages")
+    stream = stream_span is not None and bool(_value(body, stream_span, bool, "stream", "must be true or false"))
+    choices = None if n_span is None else _value(body, n_span, int, "n", "must be a positive integer")
+    if choices is not None and choices < 1:
+        raise _wrong("n", "must be a positive integer")
+    option_span: Span | None = None
+    include_usage = False
+    if stream and options_span is not None:
+        include_usage, option_span = _include_usage(body, options_span)
+    return Peeked(
+        model, stream, include_usage, choices or 1, (model_span, options_span if stream else None, option_span)
+    )
+
+
+def encode_request(body: bytes, peeked: Peeked, *, model: str) -> tuple[Part, ...]:
+    """``body`` for an upstream that knows the model as ``model``, as parts to be written in order.
+
+    A stream gets ``stream_options.include_usage``, so that usage is always known; ``tap`` hides the chunk it causes.
+    """
+    model_span, options_span, option_span = peeked.spans
+    edits: list[tuple[int, int, bytes]] = []
+    if model != peeked.model and model_span is not None:
+        edits.append((*model_span, msgspec.json.encode(model)))
+    if peeked.stream and not peeked.include_usage:
+        edits.append(_usage_edit(body, options_span, option_span))
+    return jsonspan.patch(body, tuple(sorted(edits)))
+
+
+def _include_usage(body: bytes, options_span: Span) -> tuple[bool, Span | None]:
+    """Whether ``stream_options`` asks for usage, and where in the body it says so."""
+    start, end = options_span
+    options = body[start:end]
+    if options == b"null":
+        return False, None
+    if not options.startswith(b"{"):
+        raise _wrong("stream_options", 'must be an object, e.g. {"include_usage": true}')
+    (span,) = jsonspan.spans(options, (b"include_usage",))
+    if span is None:
+        return False, None
+    asked = _value(options, span, bool, "stream_options.include_usage", "must be true or false")
+    return bool(asked), (start + span[0], start + span[1])
+
+
+def _usage_edit(body: bytes, options_span: Span | None, option_span: Span | None) -> tuple[int, int, bytes]:
+    """The splice that makes ``include_usage`` true: in place, inside the options there are, or as a new member."""
+    if option_span is not None:
+        return (*option_span, b"true")
+    if options_span is None:
+        at = jsonspan.open_brace(body)
+        return (at, at, _ADDED_MEMBER)  # a body that streams has members: the comma has something to separate
+    start, end = options_span
+    options = body[start:end]
+    if options == b"null":
+        return (start, end, _ADDED_OPTIONS)
+    comma = b"" if jsonspan.is_empty_object(options) else b","
+    return (start + 1, start + 1, _ADDED_OPTION + comma)
+
+
+def _value(body: bytes, span: Span, kind: type[Value], field: str, rule: str) -> Value | None:
+    """The value at ``span``; null, which OpenAI takes for absent, is None."""
+    raw = body[span[0] : span[1]]
+    if raw == b"null":
+        return None
+    try:
+        return msgspec.json.decode(raw, type=kind)
+    except msgspec.DecodeError as error:
+        raise _wrong(field, rule) from error
+
+
+def _missing(field: str, fix: str) -> ClientError:
+    return ClientError(f"'{field}' is missing: {fix}.", param=field, code="missing_required_parameter")
+
+
+def _wrong(field: str, rule: str) -> ClientError:
+    return ClientError(f"'{field}' {rule}.", param=field, code="invalid_value")

@@ -1,0 +1,64 @@
+"""Streams: what to read along with, and which events may still be held back."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import msgspec
+
+from omniroute._speedups import SseTap
+from omniroute.translate.dialect import EventKind, Peeked
+
+_BLANKS: Final = b" \t\r\n"
+# Members that are set before anything is said. Everything else that is not empty is an answer, known to us or not.
+_SILENT_IN_CHOICE: Final = frozenset({"index", "delta", "content_filter_results", "content_filter_offsets"})
+_SILENT_IN_DELTA: Final = frozenset({"role"})
+
+
+def tap(peeked: Peeked) -> SseTap:
+    """What reads along with the answer to this request; it hides the usage chunk the client has not asked for."""
+    return SseTap(hide_usage=not peeked.include_usage, choices=peeked.choices)
+
+
+def classify_event(data: bytes) -> EventKind:
+    """What an event means before the commit point; ``data`` is what ``event_data`` gives, b"" for a comment.
+
+    In doubt it is CONTENT: committing early costs a failover, holding back what the user should see costs the answer.
+    """
+    text = data.strip(_BLANKS)
+    if text in (b"", b"[DONE]"):
+        return EventKind.DONE if text else EventKind.HANDSHAKE
+    try:
+        chunk: object = msgspec.json.decode(text)
+    except msgspec.DecodeError:
+        return EventKind.CONTENT
+    if not isinstance(chunk, dict):
+        return EventKind.CONTENT
+    if chunk.get("error") is not None or chunk.get("object") == "error":
+        return EventKind.ERROR
+    choices = chunk.get("choices", chunk)  # no choices at all: not a chunk we know, so not known to be empty
+    if choices is None or (isinstance(choices, list) and all(_is_silent(choice) for choice in choices)):
+        return EventKind.HANDSHAKE
+    return EventKind.CONTENT
+
+
+def _is_silent(choice: object) -> bool:
+    if not isinstance(choice, dict):
+        return False
+    delta = choice.get("delta")
+    if isinstance(delta, dict):
+        delta = {name: value for name, value in delta.items() if name not in _SILENT_IN_DELTA}
+    rest = [value for name, value in choice.items() if name not in _SILENT_IN_CHOICE]
+    return _is_empty(delta) and _is_empty(rest)
+
+
+def _is_empty(value: object) -> bool:
+    """Null, "", or a list or object of nothing else, as ``"logprobs":{"content":[],"refusal":null}``.
+
+    Source: recording logprobs-stream. Recursive: msgspec has already refused nesting that deep.
+    """
+    if isinstance(value, dict):
+        return all(_is_empty(inner) for inner in value.values())
+    if isinstance(value, list):
+        return all(_is_empty(inner) for inner in value)
+    return value is None or value == ""
