@@ -14,6 +14,7 @@ from pathlib import Path
 
 import click
 from rich.console import Console
+from rich.markup import escape
 
 from perf import machine, peers, report
 from perf.machine import CannotMeasureError
@@ -90,12 +91,12 @@ def main(  # noqa: PLR0913, PLR0917 - click hands options over one by one
             *machine.describe(),
         ]
     except CannotMeasureError as error:
-        console.print(f"[bold red]cannot measure:[/] {error}", highlight=False)
+        console.print(f"[bold red]cannot measure:[/] {escape(str(error))}", highlight=False)
         sys.exit(2)
     try:
         results = _run(names, pace, None if self_check else product, console)
     except CannotMeasureError as error:
-        console.print(f"[bold red]failed:[/] {error}", highlight=False, markup=True)
+        console.print(f"[bold red]failed:[/] {escape(str(error))}", highlight=False)
         sys.exit(1)
     report.show(results, console)
     text = report.markdown(results, facts)

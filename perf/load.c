@@ -334,7 +334,7 @@ static void run_for(uint64_t ns) {
 static void open_all(void) {
     uint64_t give_up = now_ns() + 60 * NS;
     while (begun < count && !ended) {
-        for (int i = 0; i < 16 && opened < count && opened < begun + 128; i++) connect_to(&conns[opened++]);
+        for (int i = 0; i < 16 && opened < count && opened < begun + 1024; i++) connect_to(&conns[opened++]);
         turn(1);
         if (now_ns() > give_up) {
             failed("start", "not every connection had an answer within a minute");

@@ -26,6 +26,8 @@ from perf.machine import CannotMeasureError
 START_S: Final = 20.0
 STOP_S: Final = 10.0
 POLL_S: Final = 0.002
+LIMITS: Final = ("--rpm", "60000000", "--max-in-flight", "100000")
+"""Limits that are never met: checking them is part of what is measured."""
 
 NGINX_CONF: Final = """
 worker_processes 1; worker_cpu_affinity {mask}; worker_rlimit_nofile {files};
@@ -204,7 +206,7 @@ def prepare(product: Product, upstream_port: int, data_dir: Path) -> str:
         ],
         data_dir,
     )
-    return str(msgspec.json.decode(_product_cli(["keys", "create", "bench", "--json"], data_dir))["key"])
+    return str(msgspec.json.decode(_product_cli(["keys", "create", "bench", "--json", *LIMITS], data_dir))["key"])
 
 
 @contextmanager
@@ -237,7 +239,16 @@ def gateway(product: Product, upstream_port: int, data_dir: Path, key: str) -> I
         worker = found[-1] if found else process.pid
         for pid in members:
             machine.pin(pid, machine.PEER_CORE if pid == worker else machine.OTHER_CORE)
-        yield Peer("gateway", port, port, worker, members, key=key, model=product.model, start_s=start_s)
+        yield Peer(
+            "gateway",
+            port,
+            port,
+            worker,
+            members,
+            key=key,
+            model=product.model if product.command else f"bench/{product.model}",
+            start_s=start_s,
+        )
 
 
 @contextmanager

@@ -262,7 +262,11 @@ static void accept_all(int listener) {
     }
 }
 
-int main(void) {
+int main(int argc, char **argv) {
+    if (argc > 1) {
+        fprintf(stderr, "usage: %s (no arguments: it prints its port and serves until it is killed)\n", argv[0]);
+        return 2;
+    }
     settle_in();
     plan_answer();
     int listener = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
