@@ -1,5 +1,5 @@
 # Finding bytes sixteen at a time. Inline C, so that every module that cimports it has its own copy and no call is left.
-# SSE2 is part of every x86-64; elsewhere eight bytes at a time in a plain register. Nothing outside data[at..size) is read.
+# SSE2 is part of every x86-64; elsewhere eight bytes at a time in a register. Nothing outside data[at..size) is read.
 
 cdef extern from *:
     """

@@ -2,8 +2,8 @@
 """The compiled half of ``tap_py``: same names, same answers, same state; its docstring has the theory.
 
 When nothing is held, blocks are cut and read where they lie in the read buffer, and a run of forwarded blocks is
-appended to the output in one piece. Only the incomplete block at the end of a read is copied aside. Every ``data[i]`` below is
-behind ``i < size``; that is why bounds checking is off.
+appended to the output in one piece. Only the incomplete block at the end of a read is copied aside. Every ``data[i]``
+below is behind ``i < size``; that is why bounds checking is off.
 """
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
@@ -133,7 +133,7 @@ cdef class SseTap(Translator):
             if length >= 2 and block[length - 1] == c"\n" and block[length - 2] == c"\r":
                 counted -= 1
             if counted > self.max_event_bytes:
-                if blocks is None:
+                if blocks is None and at > run_start:
                     out_append(out, data + run_start, at - run_start)
                 return self.drop_all()
             self.hidden_last = not self.read_block(block, length, lines)
@@ -149,7 +149,7 @@ cdef class SseTap(Translator):
                 self.held.size = 0
                 run_start = end
             elif self.hidden_last:
-                if blocks is None:
+                if blocks is None and at > run_start:
                     out_append(out, data + run_start, at - run_start)
                 run_start = end
             elif blocks is not None:
