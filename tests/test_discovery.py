@@ -22,7 +22,11 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def extension(name: str) -> str:
-    return f"from omniroute.translate import Endpoint as E\nclass X(E, frozen=True):\n    name: str = {name!r}\nTHING = X('GET', '/')\n"
+    return (
+        "from omniroute.translate import Endpoint\n"
+        f"class Thing(Endpoint, frozen=True):\n    name: str = {name!r}\n"
+        "THING = Thing('GET', '/')\n"
+    )
 
 
 def test_found_by_stem_sorted_and_read_only(package: Path) -> None:

@@ -1,5 +1,5 @@
 # Finding bytes sixteen at a time. Inline C, so that every module that cimports it has its own copy and no call is left.
-# SSE2 is part of every x86-64; elsewhere eight bytes at a time in a plain register. Nothing is read outside data[at..size).
+# SSE2 is part of every x86-64; elsewhere eight bytes at a time in a register. Nothing outside data[at..size) is read.
 
 cdef extern from *:
     """
@@ -35,7 +35,9 @@ cdef extern from *:
     }
 
     /* The next '"' that is followed by one of four letters, `size` if there is none. */
-    static inline Py_ssize_t omni_quoted(const char *data, Py_ssize_t at, Py_ssize_t size, char a, char b, char c, char d) {
+    static inline Py_ssize_t omni_quoted(
+        const char *data, Py_ssize_t at, Py_ssize_t size, char a, char b, char c, char d
+    ) {
     #ifdef OMNI_SSE2
         const __m128i quote = _mm_set1_epi8('"');
         const __m128i as = _mm_set1_epi8(a), bs = _mm_set1_epi8(b), cs = _mm_set1_epi8(c), ds = _mm_set1_epi8(d);
@@ -58,7 +60,9 @@ cdef extern from *:
     }
     """
     # Offset of the first byte that is `one` or `two` at or after `at`; `size` if there is none.
-    Py_ssize_t first_of "omni_first_of"(const char* data, Py_ssize_t at, Py_ssize_t size, char one, char two) noexcept nogil
+    Py_ssize_t first_of "omni_first_of"(
+        const char* data, Py_ssize_t at, Py_ssize_t size, char one, char two
+    ) noexcept nogil
     Py_ssize_t quoted "omni_quoted"(
         const char* data, Py_ssize_t at, Py_ssize_t size, char a, char b, char c, char d
     ) noexcept nogil

@@ -1,5 +1,5 @@
-# JSON structure in C, shared by the compiled readers of chunks. No Python objects, no recursion, no exceptions: a walk that
-# meets a fault says so by its return value and notes where and what in the cursor.
+# JSON structure in C, shared by the compiled readers of chunks. No Python objects, no recursion, no exceptions: a walk
+# that meets a fault says so by its return value and notes where and what in the cursor.
 
 cdef enum:
     MAX_DEPTH = 512     # jsonspan_py.MAX_DEPTH
@@ -17,7 +17,8 @@ cdef struct Cursor:
     const char* fault       # what is wrong, a constant, NULL if nothing is
 
 # Walk one object or list. `open_at` puts the cursor on the container that begins at `at`, 0 if none of that kind does.
-# `next_*` moves to the next member or item (`value_*`, `key_*`): 1 found, 0 the container ended (`at` is just after), -1 fault.
+# `next_*` moves to the next member or item (`value_*`, `key_*`): 1 found, 0 the container ended (`at` is behind it), -1
+# fault.
 cdef bint open_at(Cursor* cursor, const char* data, Py_ssize_t at, Py_ssize_t size, char bracket) noexcept nogil
 cdef int next_member(Cursor* cursor, int depth) noexcept nogil
 cdef int next_item(Cursor* cursor, int depth) noexcept nogil

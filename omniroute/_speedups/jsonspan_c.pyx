@@ -227,7 +227,7 @@ cdef inline int utf8(int code, char* into) noexcept nogil:
 
 
 cdef inline int unescape(const char* data, Py_ssize_t* at, Py_ssize_t end, char* into) noexcept nogil:
-    """The bytes of the escape whose backslash is at ``at`` (moved behind it); 0 if it is none or half a surrogate pair."""
+    """Length of what the escape at ``at`` (moved behind it) stands for; 0 if it is none or half a surrogate pair."""
     cdef char byte = data[at[0] + 1] if at[0] + 1 < end else 0
     cdef int code, low
     if byte == c"u":

@@ -1,9 +1,9 @@
 # cython: boundscheck=False, wraparound=False, initializedcheck=False
 """The compiled half of ``tap_py``: same names, same answers, same state; its docstring has the theory.
 
-When nothing is held, blocks are cut and read where they lie in the read buffer, and a run of forwarded blocks is appended
-to the output in one piece. Only the incomplete block at the end of a read is copied aside. Every ``data[i]`` below is
-behind ``i < size``; that is why bounds checking is off.
+When nothing is held, blocks are cut and read where they lie in the read buffer, and a run of forwarded blocks is
+appended to the output in one piece. Only the incomplete block at the end of a read is copied aside. Every ``data[i]``
+below is behind ``i < size``; that is why bounds checking is off.
 """
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
@@ -97,10 +97,10 @@ cdef class SseTap(Translator):
         return 0
 
     cdef int run(self, const char* data, Py_ssize_t size, OutBuffer* out, list blocks) except -1:
-        """Cut ``data`` into blocks, read each, give what is forwarded to ``out`` (or to ``blocks``, one item a block)."""
+        """Cut ``data`` into blocks, read each, give what is forwarded to ``out`` (or one by one to ``blocks``)."""
         cdef Py_ssize_t at = 0              # where the current block begins in data
         cdef Py_ssize_t run_start = 0       # forwarded, not yet appended: data[run_start:at)
-        cdef Py_ssize_t end, length
+        cdef Py_ssize_t end, length, counted
         cdef const char* block
         cdef int lines
         if self.overflow:
@@ -128,8 +128,12 @@ cdef class SseTap(Translator):
             else:
                 block = data + at
                 length = end - at
-            if length - (length >= 2 and block[length - 1] == c"\n" and block[length - 2] == c"\r") > self.max_event_bytes:
-                if blocks is None:
+            # The LF of a last CRLF is not counted: in another split it would not be part of the block.
+            counted = length
+            if length >= 2 and block[length - 1] == c"\n" and block[length - 2] == c"\r":
+                counted -= 1
+            if counted > self.max_event_bytes:
+                if blocks is None and at > run_start:
                     out_append(out, data + run_start, at - run_start)
                 return self.drop_all()
             self.hidden_last = not self.read_block(block, length, lines)
@@ -145,7 +149,7 @@ cdef class SseTap(Translator):
                 self.held.size = 0
                 run_start = end
             elif self.hidden_last:
-                if blocks is None:
+                if blocks is None and at > run_start:
                     out_append(out, data + run_start, at - run_start)
                 run_start = end
             elif blocks is not None:
@@ -270,7 +274,7 @@ def event_data(bytes event not None):
 
 
 cdef Py_ssize_t block_end(Scan* scan, const char* data, Py_ssize_t at, Py_ssize_t size) noexcept nogil:
-    """Offset just after the end of the block in progress, -1 while it is incomplete; ``scan`` remembers the state at ``size``."""
+    """Offset just after the end of the block in progress, -1 while it is incomplete (``scan`` knows how far it is)."""
     cdef char byte
     while at < size:
         byte = data[at]

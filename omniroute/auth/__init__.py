@@ -1,4 +1,4 @@
-"""Sans-IO: API keys, what clients present. Random bytes and the pepper are handed in; nothing here is stored or logged."""
+"""Sans-IO: API keys, what clients present. Random bytes and the pepper are handed in; nothing is kept or logged."""
 
 from omniroute.auth.globs import model_allowed
 from omniroute.auth.keys import digest_of, new_key, prefix_of, presented_key, well_formed

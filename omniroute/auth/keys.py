@@ -63,9 +63,10 @@ def prefix_of(key: str) -> str:
 
 
 def presented_key(headers: Mapping[bytes, bytes], query: bytes) -> bytes | None:
-    """The key a request carries, None if none: bearer token, ``x-api-key``, ``x-goog-api-key``, ``?key=``, in this order.
+    """The key a request carries, None if none. Header names are in lower case.
 
-    Clients of every dialect are served on one port, and SDKs differ in where they put it. Header names are in lower case.
+    In this order: bearer token, ``x-api-key``, ``x-goog-api-key``, ``?key=``. Clients of every dialect are served on
+    one port, and SDKs differ in where they put it.
     """
     scheme, _, token = headers.get(b"authorization", b"").strip().partition(b" ")
     if scheme.lower() == b"bearer" and token.strip():

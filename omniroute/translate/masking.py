@@ -19,8 +19,8 @@ _JWT: Final = re.compile(r"\beyJ[A-Za-z0-9_\-]{8,}(?:\.[A-Za-z0-9_\-]*)*")
 _BEARER: Final = re.compile(r"(?i)\b(bearer|basic)\s+[A-Za-z0-9+/=_\-.~*]{8,}")
 # With a digit or an asterisk in it, so that ``"key": "messages"`` keeps its word.
 _NAMED: Final = re.compile(
-    r"""(?ix) \b ( (?: api [_\- ]? key | (?: access | auth ) [_\- ]? token | secret (?: [_\- ]? key )? | password | key )
-    ["']? \s* [=:] \s* ["']? ) (?= [^\s"']{0,64} [0-9*] ) [A-Za-z0-9+/=_\-.~*]{8,}"""
+    r"""(?ix) \b ( (?: api [_\- ]? key | (?: access | auth ) [_\- ]? token | secret (?: [_\- ]? key )? | password
+    | key ) ["']? \s* [=:] \s* ["']? ) (?= [^\s"']{0,64} [0-9*] ) [A-Za-z0-9+/=_\-.~*]{8,}"""
 )
 _LONG: Final = re.compile(r"\b(?=[A-Za-z_]*[0-9])(?=[0-9_]*[A-Za-z])[A-Za-z0-9_]{40,}\b")
 

@@ -16,6 +16,7 @@ import msgspec
 from omniroute.errors import MESSAGE_CHARS, Kind, Scope, UpstreamError
 from omniroute.translate import retry_after
 from omniroute.translate.masking import mask
+from omniroute.translate.vendor_json import decode_vendor
 
 BODY_BYTES: Final = 64 * 1024
 """An error body beyond this is cut before it is read: no vendor explains itself at such length."""
@@ -203,8 +204,8 @@ def _message(status: int, told: _Told, body: bytes) -> str:
 def _told(body: bytes) -> _Told:
     """Find the error object of any of the shapes and read it."""
     try:
-        document: object = msgspec.json.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+        document = decode_vendor(body)
+    except ValueError:
         return _Told(message=body.decode("utf-8", "replace").strip())
     if isinstance(document, list) and document:  # Google, at times
         document = document[0]
@@ -266,8 +267,8 @@ def _text(error: dict[str, object]) -> str:
 def _nested(raw: str) -> str:
     """The text of an inner provider's body, quoted in a string, itself JSON or not. One level deep."""
     try:
-        document: object = msgspec.json.decode(raw)
-    except msgspec.DecodeError:
+        document = decode_vendor(raw)
+    except ValueError:
         return "" if _HTML.match(raw) else raw.strip()
     if isinstance(document, dict):
         error = document.get("error", document)

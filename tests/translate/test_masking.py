@@ -10,9 +10,10 @@ from omniroute.translate.masking import mask
 @pytest.mark.parametrize(
     "secret",
     [
-        "sk-proj-abcDEF0123456789", "sk-ant-api03-abcdefgh_ijkl-mnop", "sk-or-v1-0123456789abcdef", "gsk_abcdefgh12345678", "xai-abcdefgh12345678",
-        "pplx-abcdefgh12345678", "hf_abcdefghijklmnop", "nvapi-abcdefgh-ijkl", "AIzaSyA-1234567890abcdef", "AKIAIOSFODNN7EXAMPLE",
-        "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2ln", "ghp_0123456789abcdefghij", "a1" * 24,
+        "sk-proj-abcDEF0123456789", "sk-ant-api03-abcdefgh_ijkl-mnop", "sk-or-v1-0123456789abcdef",
+        "gsk_abcdefgh12345678", "xai-abcdefgh12345678", "pplx-abcdefgh12345678", "hf_abcdefghijklmnop",
+        "nvapi-abcdefgh-ijkl", "AIzaSyA-1234567890abcdef", "AKIAIOSFODNN7EXAMPLE", "ghp_0123456789abcdefghij",
+        "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2ln", "a1" * 24,
     ],
 )  # fmt: skip
 def test_keys_of_known_shapes(secret: str) -> None:

@@ -115,7 +115,7 @@ def _value(body: bytes, span: Span, kind: type[Value], field: str, rule: str) ->
         return None
     try:
         return msgspec.json.decode(raw, type=kind)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeError) as error:
         raise _wrong(field, rule) from error
 
 

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import Final
 
-import msgspec
-
 from omniroute._speedups import SseTap
 from omniroute.translate.dialect import EventKind, Peeked
+from omniroute.translate.vendor_json import decode_vendor
 
 _BLANKS: Final = b" \t\r\n"
 # Members that are set before anything is said. Everything else that is not empty is an answer, known to us or not.
@@ -29,8 +28,8 @@ def classify_event(data: bytes) -> EventKind:
     if text in (b"", b"[DONE]"):
         return EventKind.DONE if text else EventKind.HANDSHAKE
     try:
-        chunk: object = msgspec.json.decode(text)
-    except msgspec.DecodeError:
+        chunk = decode_vendor(text)
+    except ValueError:
         return EventKind.CONTENT
     if not isinstance(chunk, dict):
         return EventKind.CONTENT
@@ -55,10 +54,15 @@ def _is_silent(choice: object) -> bool:
 def _is_empty(value: object) -> bool:
     """Null, "", or a list or object of nothing else, as ``"logprobs":{"content":[],"refusal":null}``.
 
-    Source: recording logprobs-stream. Recursive: msgspec has already refused nesting that deep.
+    Source: recording logprobs-stream. A loop, since the nesting is the vendor's.
     """
-    if isinstance(value, dict):
-        return all(_is_empty(inner) for inner in value.values())
-    if isinstance(value, list):
-        return all(_is_empty(inner) for inner in value)
-    return value is None or value == ""
+    todo = [value]
+    while todo:
+        inner = todo.pop()
+        if isinstance(inner, dict):
+            todo.extend(inner.values())
+        elif isinstance(inner, list):
+            todo.extend(inner)
+        elif inner is not None and inner != "":
+            return False
+    return True

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import Final
 
-import msgspec
-
 from omniroute._speedups import jsonspan
 from omniroute.domain import Usage
+from omniroute.translate.vendor_json import decode_vendor
 
 MAX_TOKENS: Final = 10**12
 """More is a vendor's mistake; a ledger of 64-bit integers must be able to add it up."""
@@ -16,8 +15,8 @@ MAX_TOKENS: Final = 10**12
 def usage_of(raw: bytes) -> Usage:
     """Counts of one ``usage`` object. Never raises: what cannot be read is 0; not ``known`` if nothing could be."""
     try:
-        usage: object = msgspec.json.decode(raw)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+        usage = decode_vendor(raw)
+    except ValueError:
         return Usage()
     if not isinstance(usage, dict):
         return Usage()
