@@ -134,30 +134,36 @@ class Delivery:
         await self._finish(tap, status, source.result if status is Status.OK else reply.last_chunk)
 
     async def _hold(self, tap: SseTap) -> bytes:
-        """Everything up to and including the first content event. Raises UpstreamError or ClientGone."""
-        dialect = self._request.dialect
+        """Everything up to the first content event, and what came with it. Raises UpstreamError or ClientGone."""
         held: list[bytes] = []
         held_bytes = 0
-        committed = False
-        while not committed:
+        while True:
             try:
                 piece = await self._source.read_piece(self._read_deadline())
             except WireError as exc:
                 raise self._reading(exc) from exc
             events = tap.split(piece) if piece else [tap.finish()]
-            for event in events:
-                kind = dialect.classify_event(event_data(event))
-                if kind is EventKind.ERROR:
-                    raise read_stream_error(tap.error)
-                committed = committed or kind is not EventKind.HANDSHAKE
-                held_bytes += len(event)
+            committed = self._commits(tap, events)
             held += events
-            if not piece and not committed:
+            held_bytes += len(piece)
+            if committed:
+                self._read_along(tap)
+                return b"".join(held)
+            if not piece:
                 raise upstream_failed(Status.TRUNCATED, self._served)
-            if tap.overflow or held_bytes > self._options.held_bytes and not committed:
+            if tap.overflow or held_bytes > self._options.held_bytes:
                 raise upstream_failed(Status.TOO_LARGE, self._served)
-        self._read_along(tap)
-        return b"".join(held)
+
+    def _commits(self, tap: SseTap, events: list[bytes]) -> bool:
+        """Whether one of ``events`` is content; those after it need not be looked at. Raises UpstreamError."""
+        classify = self._request.dialect.classify_event
+        for event in events:
+            kind = classify(event_data(event))
+            if kind is EventKind.ERROR:
+                raise read_stream_error(tap.error)
+            if kind is not EventKind.HANDSHAKE:
+                return True
+        return False
 
     async def _finish(self, tap: SseTap, status: Status, tail: bytes) -> None:
         """Record, then send the end: a clean one, or the error in the client's dialect."""
