@@ -21,6 +21,7 @@ from omniroute.errors import OmniRouteError
 from omniroute.pipeline.values import PipelineOptions
 from omniroute.upstream.options import UpstreamOptions
 
+
 class ProcessOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What runs, where it listens, where it keeps its data."""
 
@@ -87,7 +88,9 @@ def variables() -> tuple[Variable, ...]:
         for field in msgspec.structs.fields(options):
             name = prefix + field.name.upper()
             description = described.get(field.name, "")
-            found.append(Variable(name, section.name, field.name, _shown(field.default), description, ALIASES.get(name, ())))
+            found.append(
+                Variable(name, section.name, field.name, _shown(field.default), description, ALIASES.get(name, ()))
+            )
     return tuple(found)
 
 
@@ -156,7 +159,9 @@ def _shown(value: object) -> str:
     return str(value)
 
 
-NOT_SETTINGS: Final = frozenset({MASTER_KEY, "OMNIROUTE_NO_SPEEDUPS", "OMNIROUTE_REQUIRE_SPEEDUPS", "OMNIROUTE_API_KEY"})
+NOT_SETTINGS: Final = frozenset(
+    {MASTER_KEY, "OMNIROUTE_NO_SPEEDUPS", "OMNIROUTE_REQUIRE_SPEEDUPS", "OMNIROUTE_API_KEY"}
+)
 """Read elsewhere: the master key, the chooser of the twins, the test suite, the client side of ``omniroute bench``."""
 
 

@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Final, Literal
+from typing import Final, Literal
 
 Kind = Literal[
     "invalid_request", "context_length", "content_filter", "authentication", "billing", "permission", "not_found", "conflict",

@@ -92,7 +92,9 @@ async def client(paths: DataPaths) -> AsyncIterator[httpx.AsyncClient]:
     headers = {"content-type": "application/json"}
     if paths.lock.exists() and holder_pid(paths):
         transport = httpx.AsyncHTTPTransport(uds=str(paths.admin_socket))
-        async with httpx.AsyncClient(transport=transport, base_url="http://omniroute", timeout=TIMEOUT_S, headers=headers) as http:
+        async with httpx.AsyncClient(
+            transport=transport, base_url="http://omniroute", timeout=TIMEOUT_S, headers=headers
+        ) as http:
             yield http
         return
     from omniroute.app.control import stopped_control
@@ -102,7 +104,9 @@ async def client(paths: DataPaths) -> AsyncIterator[httpx.AsyncClient]:
     with DataDirectoryLock(paths.data):
         async with stopped_control(paths, master_key()) as app:
             local = httpx.ASGITransport(app)
-            async with httpx.AsyncClient(transport=local, base_url="http://omniroute", timeout=TIMEOUT_S, headers=headers) as http:
+            async with httpx.AsyncClient(
+                transport=local, base_url="http://omniroute", timeout=TIMEOUT_S, headers=headers
+            ) as http:
                 yield http
 
 

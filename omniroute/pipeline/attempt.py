@@ -8,7 +8,6 @@ from typing import Final
 import trio
 
 from omniroute._speedups import Shared
-from omniroute.domain import Target
 from omniroute.errors import ClientError, OmniRouteError
 from omniroute.pipeline.encode import encode
 from omniroute.pipeline.gate import gate

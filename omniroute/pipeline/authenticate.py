@@ -17,7 +17,11 @@ def authenticate(incoming: Incoming, snapshot: Snapshot, now_epoch_s: float, sco
         )
     caller = snapshot.callers.get(digest_of(key, snapshot.document.key_pepper))
     if caller is None:
-        reason = "unknown or revoked" if well_formed(key.decode("latin-1")) else "not a well-formed OmniRoute key (a typing or copying error?)"
+        reason = (
+            "unknown or revoked"
+            if well_formed(key.decode("latin-1"))
+            else "not a well-formed OmniRoute key (a typing or copying error?)"
+        )
         raise Unauthenticated(f"The API key is {reason}. 'omniroute keys list' shows the keys there are.")
     if caller.expires_epoch_s and caller.expires_epoch_s <= now_epoch_s:
         raise Unauthenticated("The API key has expired. Create another with 'omniroute keys create'.")

@@ -32,7 +32,9 @@ def plan(model: str, caller: Caller, snapshot: Snapshot) -> Plan:
     if caller.allowed_connections:
         found = tuple(c for c in found if c.connection_id in caller.allowed_connections)
         if not found:
-            raise Forbidden(f"This API key may not use any connection that serves '{full[:200]}'.", code="connection_not_allowed")
+            raise Forbidden(
+                f"This API key may not use any connection that serves '{full[:200]}'.", code="connection_not_allowed"
+            )
     return Plan(tuple(Target(connection, name) for connection in found))
 
 

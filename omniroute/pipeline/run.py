@@ -65,7 +65,7 @@ class Pipeline:
         finally:
             self._observe(story.summary(trio.current_time()))
 
-    async def _until_answered(self, request: Request, reply: Reply, story: "_Story") -> None:
+    async def _until_answered(self, request: Request, reply: Reply, story: _Story) -> None:
         """Try targets in order. The last error is raised when none is left; one that is the client's fault at once."""
         last: UpstreamError | None = None
         for number, target in enumerate(request.plan.targets[: request.snapshot.settings.max_attempts], 1):
@@ -94,7 +94,9 @@ class Pipeline:
         caller = authenticate(incoming, snapshot, time.time())
         name = incoming.path.removeprefix("/v1/models/")
         if name not in _callable_models(caller, snapshot):
-            raise UnknownModel(f"There is no model '{name[:200]}' for this key. GET /v1/models lists what there is.", param="model")
+            raise UnknownModel(
+                f"There is no model '{name[:200]}' for this key. GET /v1/models lists what there is.", param="model"
+            )
         await reply.complete(200, _JSON, (model_body(name, _created(snapshot)),))
 
 

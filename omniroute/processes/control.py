@@ -15,10 +15,10 @@ from omniroute._speedups import Shared, SnapshotArea
 from omniroute.app.control import Control, open_control
 from omniroute.config import ProcessOptions, master_key
 from omniroute.errors import OmniRouteError
+from omniroute.paths import DataPaths
 from omniroute.processes.boot import Boot, Ready, send_ready, send_refused
 from omniroute.processes.listen import is_loopback
 from omniroute.processes.orphan import end_with_supervisor
-from omniroute.paths import DataPaths
 from omniroute.storage.snapshot import SharedPublisher
 from omniroute.telemetry.log import BufferedHandler, Log
 

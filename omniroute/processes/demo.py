@@ -19,7 +19,9 @@ def run_demo(boot: Boot, channel: socket.socket) -> int:
 
 
 async def _serve(boot: Boot, channel: socket.socket) -> None:
-    listeners = [trio.SocketListener(trio.socket.from_stdlib_socket(socket.socket(fileno=fd))) for fd in boot.listener_fds]
+    listeners = [
+        trio.SocketListener(trio.socket.from_stdlib_socket(socket.socket(fileno=fd))) for fd in boot.listener_fds
+    ]
     async with trio.open_nursery() as nursery:  # the mock, until a signal or the supervisor's end
         nursery.start_soon(end_with_supervisor, channel, nursery.cancel_scope)
         await nursery.start(Mock(MockOptions()).run, listeners)

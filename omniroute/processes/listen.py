@@ -20,7 +20,9 @@ def bind(host: str, port: int) -> list[socket.socket]:
     try:
         infos = socket.getaddrinfo(host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     except socket.gaierror as exc:
-        raise BindError(f"--host {host!r} cannot be resolved: {exc.strerror}. Give an address of this machine.") from exc
+        raise BindError(
+            f"--host {host!r} cannot be resolved: {exc.strerror}. Give an address of this machine."
+        ) from exc
     sockets: list[socket.socket] = []
     for family, kind, protocol, _, address in dict.fromkeys(infos):
         listener = socket.socket(family, kind, protocol)
@@ -35,7 +37,9 @@ def bind(host: str, port: int) -> list[socket.socket]:
             listener.close()
             for other in sockets:
                 other.close()
-            raise BindError(f"Cannot listen on {address[0]} port {port}: {exc.strerror}. Is another program there? Try --port.") from exc
+            raise BindError(
+                f"Cannot listen on {address[0]} port {port}: {exc.strerror}. Is another program there? Try --port."
+            ) from exc
         listener.setblocking(False)
         sockets.append(listener)
     return sockets

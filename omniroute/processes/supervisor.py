@@ -106,7 +106,11 @@ class Supervisor:
             self._workers[index] = self._launch("worker", f"worker-{index}")
         await control.settled.wait()
         if isinstance(control.said, Refused) or not isinstance(control.said, Ready):
-            said = control.said.reason if isinstance(control.said, Refused) else "control died while starting; see its log lines above"
+            said = (
+                control.said.reason
+                if isinstance(control.said, Refused)
+                else "control died while starting; see its log lines above"
+            )
             await self._fail(said)
             return
         ready = control.said
@@ -177,7 +181,9 @@ class Supervisor:
             clear_gauges(self._shared, boot.slot)
             self._free_slots.append(boot.slot)
             if child.process is not None and not self._stopping:
-                self._log.warning("process_ended", process=boot.name, pid=child.process.pid, status=child.process.returncode)
+                self._log.warning(
+                    "process_ended", process=boot.name, pid=child.process.pid, status=child.process.returncode
+                )
 
     async def _hear(self, child: Child, channel: trio.socket.SocketType) -> None:
         data = b""

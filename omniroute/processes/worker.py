@@ -9,9 +9,9 @@ from pathlib import Path
 import trio
 
 from omniroute.app.worker import Worker
+from omniroute.paths import DataPaths
 from omniroute.processes.boot import Boot, Ready, send_ready
 from omniroute.processes.orphan import end_with_supervisor
-from omniroute.paths import DataPaths
 from omniroute.telemetry.log import Log
 
 

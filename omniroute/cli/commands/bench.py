@@ -61,7 +61,9 @@ async def COMMAND(  # noqa: N802 - the name discovery looks for
     if as_json:
         output.print_json(report)
     else:
-        output.print_table(("", "p50", "p95", "p99", "max"), [(name, *row) for name, row in report.latencies.items()], "")
+        output.print_table(
+            ("", "p50", "p95", "p99", "max"), [(name, *row) for name, row in report.latencies.items()], ""
+        )
         click.echo(f"{report.ok} of {requests} answered, {report.per_second} a second")
     for why in report.errors[:3]:
         click.echo(f"error: {why}", err=True)

@@ -59,7 +59,9 @@ def _plain_wanted() -> bool:
 def _files() -> Iterator[Finding]:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if hard < WANTED_FILES:
-        yield Finding("open files", "warning", f"limit {hard}", f"Raise it (ulimit -n, LimitNOFILE=) to {WANTED_FILES} or more.")
+        yield Finding(
+            "open files", "warning", f"limit {hard}", f"Raise it (ulimit -n, LimitNOFILE=) to {WANTED_FILES} or more."
+        )
     else:
         yield Finding("open files", "ok", f"limit {max(soft, hard)}")
 
@@ -68,7 +70,12 @@ def _environment() -> Iterator[Finding]:
     from omniroute.config import unknown_variables
 
     for name in unknown_variables():
-        yield Finding("environment", "warning", f"{name} is not a setting", "See 'omniroute serve --help' for the names there are.")
+        yield Finding(
+            "environment",
+            "warning",
+            f"{name} is not a setting",
+            "See 'omniroute serve --help' for the names there are.",
+        )
 
 
 def _data(paths: DataPaths) -> Iterator[Finding]:
@@ -77,18 +84,30 @@ def _data(paths: DataPaths) -> Iterator[Finding]:
         return
     mode = stat.S_IMODE(paths.data.stat().st_mode)
     if mode & 0o077:
-        yield Finding("data directory", "warning", f"{paths.data} can be entered by others (mode {mode:04o})", f"chmod 700 {paths.data}")
+        yield Finding(
+            "data directory",
+            "warning",
+            f"{paths.data} can be entered by others (mode {mode:04o})",
+            f"chmod 700 {paths.data}",
+        )
     else:
         yield Finding("data directory", "ok", str(paths.data))
     if not os.access(paths.data, os.W_OK):
-        yield Finding("data directory", "problem", f"this user cannot write to {paths.data}", "Run as its owner, or give another --data-dir.")
+        yield Finding(
+            "data directory",
+            "problem",
+            f"this user cannot write to {paths.data}",
+            "Run as its owner, or give another --data-dir.",
+        )
     for secret in (paths.master_key, paths.database):
         if secret.exists() and stat.S_IMODE(secret.stat().st_mode) & 0o077:
             yield Finding("secrets", "problem", f"{secret.name} can be read by others", f"chmod 600 {secret}")
     room = os.statvfs(paths.data)
     free_mib = room.f_bavail * room.f_frsize // 2**20
     if free_mib < 256:
-        yield Finding("disk", "problem", f"{free_mib} MiB free", "Make room: the ledger cannot grow, and the journals fill up.")
+        yield Finding(
+            "disk", "problem", f"{free_mib} MiB free", "Make room: the ledger cannot grow, and the journals fill up."
+        )
     else:
         yield Finding("disk", "ok", f"{free_mib} MiB free")
 
@@ -147,7 +166,9 @@ def _connections(providers: object) -> list[Finding]:
 
 @click.command("doctor", short_help="Say what is wrong with this installation and how to fix it.")
 @admin.options
-@click.option("--ready", is_flag=True, help="Only ask whether the gateway is ready; exit status 0 or 1 (for health checks).")
+@click.option(
+    "--ready", is_flag=True, help="Only ask whether the gateway is ready; exit status 0 or 1 (for health checks)."
+)
 @admin.runs
 async def COMMAND(data_dir: str | None, as_json: bool, ready: bool) -> None:  # noqa: N802 - the name discovery looks for
     """Look at everything that commonly goes wrong. Exit status 1 if something is."""
@@ -163,6 +184,8 @@ async def COMMAND(data_dir: str | None, as_json: bool, ready: bool) -> None:  # 
         output.print_json(findings)
     else:
         marks = {"ok": "[green]ok[/]", "warning": "[yellow]warning[/]", "problem": "[red]problem[/]"}
-        output.print_table(("", "check", "found", "what to do"), [(marks[f.level], f.check, f.found, f.fix) for f in findings], "")
+        output.print_table(
+            ("", "check", "found", "what to do"), [(marks[f.level], f.check, f.found, f.fix) for f in findings], ""
+        )
     if any(f.level == "problem" for f in findings):
         sys.exit(1)

@@ -20,7 +20,14 @@ def COMMAND() -> None:  # noqa: N802 - the name discovery looks for
 
 @COMMAND.command("create")
 @click.argument("name")
-@click.option("--scope", "scopes", multiple=True, default=["inference"], show_default=True, help="'inference' or 'manage'; repeatable.")
+@click.option(
+    "--scope",
+    "scopes",
+    multiple=True,
+    default=["inference"],
+    show_default=True,
+    help="'inference' or 'manage'; repeatable.",
+)
 @click.option("--allow-model", "models", multiple=True, help="Glob over provider/model; repeatable. Default: all.")
 @click.option("--allow-connection", "connections", multiple=True, help="Connection id; repeatable. Default: all.")
 @click.option("--rpm", default=0, type=click.IntRange(0), help="Requests per minute; 0: no limit.")

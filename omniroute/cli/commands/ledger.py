@@ -33,7 +33,9 @@ async def COMMAND(  # noqa: N802 - the name discovery looks for
         else:
             by_outcome = answer["by_outcome"]
             assert isinstance(by_outcome, list)
-            output.print_table(tuple(by_outcome[0]) if by_outcome else (), [tuple(row.values()) for row in by_outcome], "Nothing yet.")
+            output.print_table(
+                tuple(by_outcome[0]) if by_outcome else (), [tuple(row.values()) for row in by_outcome], "Nothing yet."
+            )
         return
     rows = await _rows(data_dir, wanted, limit)
     if as_json:

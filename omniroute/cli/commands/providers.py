@@ -26,9 +26,13 @@ def COMMAND() -> None:  # noqa: N802 - the name discovery looks for
 @COMMAND.command("add")
 @click.argument("provider")
 @click.option("--base-url", required=True, help="E.g. https://api.openai.com/v1")
-@click.option("--key", envvar="OMNIROUTE_PROVIDER_KEY", help="The provider's API key; asked for if left out, '' for none.")
+@click.option(
+    "--key", envvar="OMNIROUTE_PROVIDER_KEY", help="The provider's API key; asked for if left out, '' for none."
+)
 @click.option("--label", help="Tells this connection from others of the provider.  [default: the provider's name]")
-@click.option("--model", "models", multiple=True, help="A model id as the provider spells it; repeatable. None: any is passed on.")
+@click.option(
+    "--model", "models", multiple=True, help="A model id as the provider spells it; repeatable. None: any is passed on."
+)
 @click.option("--priority", default=100, show_default=True, help="Lower is tried first.")
 @click.option("--header", "headers", multiple=True, metavar="NAME=VALUE", help="Sent with every request; repeatable.")
 @click.option("--proxy", default="", help="http://user:pass@host:port or socks5://…")
@@ -37,7 +41,13 @@ def COMMAND() -> None:  # noqa: N802 - the name discovery looks for
 @click.option("--client-key", type=PEM, help="PEM file of its key.")
 @click.option("--server-name", default="", help="The name to verify, if it is not the URL's host.")
 @click.option("--max-in-flight", default=0, type=click.IntRange(0), help="Requests at a time; 0: no limit.")
-@click.option("--timeout", "timeouts", multiple=True, metavar="NAME=SECONDS", help="connect, first-byte, idle, client-write or total; repeatable.")
+@click.option(
+    "--timeout",
+    "timeouts",
+    multiple=True,
+    metavar="NAME=SECONDS",
+    help="connect, first-byte, idle, client-write or total; repeatable.",
+)
 @click.option("--allow-private", is_flag=True, help="The base URL may lead to loopback or a private address.")
 @admin.options
 @admin.runs

@@ -17,7 +17,9 @@ def _epilog() -> str:
         also = f" (also {', '.join(variable.aliases)})" if variable.aliases else ""
         lines.append(f"  {variable.name}{also} [{variable.default}]")
         lines.append(f"      {variable.description}")
-    lines.append("  OMNIROUTE_MASTER_KEY\n      Key of the secrets at rest; without it a 0600 file in the data directory is used.")
+    lines.append(
+        "  OMNIROUTE_MASTER_KEY\n      Key of the secrets at rest; without it a 0600 file in the data directory is used."
+    )
     lines.append("  OMNIROUTE_NO_SPEEDUPS\n      Run on the plain-Python twins of the compiled parts (one worker).")
     return "\n".join(lines)
 

@@ -8,7 +8,11 @@ from omniroute.cli import admin, output
 
 
 @click.command("settings", short_help="Show or change what can change while the gateway runs.")
-@click.option("--heartbeat", type=click.FloatRange(0), help="Seconds of silence after which a stream gets ': keep-alive'; 0: never.")
+@click.option(
+    "--heartbeat",
+    type=click.FloatRange(0),
+    help="Seconds of silence after which a stream gets ': keep-alive'; 0: never.",
+)
 @click.option("--max-attempts", type=click.IntRange(1), help="Connections tried for one request.")
 @admin.options
 @admin.runs
