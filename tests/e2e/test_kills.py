@@ -100,19 +100,18 @@ async def test_control_killed_under_load_is_not_noticed_and_its_records_wait() -
 
 
 async def test_a_killed_control_is_said_to_be_away_and_comes_back() -> None:
-    async with running_fleet(workers=1) as fleet:
-        async with fleet.caller() as caller:
-            assert (await caller.ask("GET", "/health/ready")).status == 200
-            control = fleet.control()
-            kill(control)
-            await until(lambda: not alive(control))
-            away = await caller.ask("GET", "/health/ready")
-            assert away.status == 503
-            assert away.error_code == "control_unavailable"
-            assert away.headers["retry-after"] == "1"
-            assert (await caller.chat("mock/echo")).status == 200
-            await fleet.logged("process_ready")
-            assert (await caller.ask("GET", "/health/ready")).status == 200
+    async with running_fleet(workers=1) as fleet, fleet.caller() as caller:
+        assert (await caller.ask("GET", "/health/ready")).status == 200
+        control = fleet.control()
+        kill(control)
+        await until(lambda: not alive(control))
+        away = await caller.ask("GET", "/health/ready")
+        assert away.status == 503
+        assert away.error_code == "control_unavailable"
+        assert away.headers["retry-after"] == "1"
+        assert (await caller.chat("mock/echo")).status == 200
+        await fleet.logged("process_ready")
+        assert (await caller.ask("GET", "/health/ready")).status == 200
 
 
 async def test_a_killed_supervisor_leaves_nothing_running_and_nothing_lost() -> None:
