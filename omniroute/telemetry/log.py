@@ -31,14 +31,14 @@ class Log:
         self,
         *,
         level: Level = "info",
-        form: Literal["json", "text"] = "json",
+        form: Literal["auto", "json", "text"] = "json",
         source: str = "",
         fd: int = 2,
         buffer_bytes: int = BUFFER_BYTES,
     ) -> None:
         """``source`` names the process on every line, e.g. ``worker-0``."""
         self._level = _LEVELS[level]
-        self._json = form == "json"
+        self._json = form == "json" or (form == "auto" and not os.isatty(fd))
         self._source = source
         self._request_head = b'"level":"info","source":%b,"event":"request",' % _encoder.encode(source)
         self._fd = fd
