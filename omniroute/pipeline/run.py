@@ -11,7 +11,7 @@ import trio
 from omniroute._speedups import Shared
 from omniroute.domain import Caller, Snapshot
 from omniroute.errors import ClientError, OmniRouteError, UnknownModel, UpstreamError
-from omniroute.pipeline.admit import admit
+from omniroute.pipeline.admit import Admission
 from omniroute.pipeline.attempt import Attempts
 from omniroute.pipeline.authenticate import authenticate
 from omniroute.pipeline.plan import plan
@@ -52,7 +52,7 @@ class Pipeline:
             story.key_id = caller.key_id
             peeked = dialect.peek(incoming.body)
             story.model, story.streamed = peeked.model, peeked.stream
-            with admit(caller, self._shared, time.monotonic_ns()):
+            with Admission(caller, self._shared, time.monotonic_ns):
                 route = plan(peeked.model, caller, snapshot)
                 request = Request(incoming, dialect, peeked, snapshot, caller, route)
                 await self._until_answered(request, reply, story)
