@@ -130,5 +130,9 @@ class Overloaded(OmniRouteError):
     code = "overloaded"
 
 
+TABLE_FULL: Final = "The gateway counts as many keys and connections at once as it can. Try again in a moment."
+"""For ``Overloaded``: no idle row is left in a shared table for one more counter."""
+
+
 class GatewayFault(OmniRouteError):
     """A defect of ours."""
