@@ -1,7 +1,8 @@
 """From the upstream's body to the client: whole answers, and streams across the commit point.
 
-Until the first content event nothing has reached the client and any failure is the next target's chance. From then on the relay
-moves the bytes; this task sleeps until it says how that ended. Records are written before the last byte is sent.
+Until the first content event nothing has reached the client and any failure is the next target's chance. From then on
+the relay moves the bytes; this task sleeps until it says how that ended. Records are written before the last byte is
+sent.
 """
 
 from __future__ import annotations

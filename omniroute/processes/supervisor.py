@@ -1,8 +1,9 @@
 """Who starts, watches and stops whom.
 
-The supervisor holds what outlives any one process: the listening sockets, the shared memory, the data directory's lock. Each
-child is one task of its nursery. A worker that dies is replaced at once; one that dies before it was ready is replaced with
-growing pauses. SIGTERM drains and ends with 0, a second one ends at once; SIGHUP replaces the workers one by one.
+The supervisor holds what outlives any one process: the listening sockets, the shared memory, the data directory's lock.
+Each child is one task of its nursery. A worker that dies is replaced at once; one that dies before it was ready is
+replaced with growing pauses. SIGTERM drains and ends with 0, a second one ends at once; SIGHUP replaces the workers one
+by one.
 """
 
 from __future__ import annotations

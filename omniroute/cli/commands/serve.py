@@ -18,7 +18,8 @@ def _epilog() -> str:
         lines.append(f"  {variable.name}{also} [{variable.default}]")
         lines.append(f"      {variable.description}")
     lines.append(
-        "  OMNIROUTE_MASTER_KEY\n      Key of the secrets at rest; without it a 0600 file in the data directory is used."
+        "  OMNIROUTE_MASTER_KEY\n"
+        "      Key of the secrets at rest; without it a 0600 file in the data directory is used."
     )
     lines.append("  OMNIROUTE_NO_SPEEDUPS\n      Run on the plain-Python twins of the compiled parts (one worker).")
     return "\n".join(lines)
@@ -69,7 +70,8 @@ def _announce(settings: Settings, url: str, ready: Ready) -> None:
             "",
             f"  curl -N {url}/v1/chat/completions -H 'Authorization: Bearer {ready.new_key}' \\",
             "    -H 'Content-Type: application/json' \\",
-            """    -d '{"model":"demo/echo","stream":true,"messages":[{"role":"user","content":"Hello from OmniRoute"}]}'""",
+            """    -d '{"model":"demo/echo","stream":true,"""
+            """"messages":[{"role":"user","content":"Hello from OmniRoute"}]}\'""",
             "",
         ]
     click.echo("\n".join(lines))
