@@ -50,7 +50,7 @@ class Attempts:
         """
         target = served.target
         with Permit(target.connection, self._shared):
-            wire_request = encode(request, target)
+            wire_request = encode(request, target, served.attempt_id)
             served.body_bytes = wire_request.body_bytes
             book = Book(self._journal, request, served)
 
