@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 
 from omniroute._speedups import Shared
 from omniroute.domain import Caller
@@ -11,34 +10,44 @@ from omniroute.errors import RateLimited
 from omniroute.limits import per_minute, seconds_until
 
 
-@contextmanager
-def admit(caller: Caller, shared: Shared, now_ns: int) -> Iterator[None]:
-    """Hold the caller's place while its request runs. Raises RateLimited.
+class Admission:
+    """The caller's place while its request runs: a context manager.
 
-    The rate is taken before the gauge, and given back if the gauge is full: a request that was refused costs nothing.
+    Entering raises RateLimited. The rate is taken before the gauge, and given back if the gauge is full: a request that
+    was refused costs nothing.
     """
-    if caller.requests_per_minute:
+
+    __slots__ = ("_caller", "_clock_ns", "_shared")
+
+    def __init__(self, caller: Caller, shared: Shared, clock_ns: Callable[[], int]) -> None:
+        """``clock_ns``: nanoseconds of CLOCK_MONOTONIC, the clock of shared counters."""
+        self._caller = caller
+        self._shared = shared
+        self._clock_ns = clock_ns
+
+    def __enter__(self) -> None:
+        caller = self._caller
+        if caller.requests_per_minute:
+            self._take_rate(caller)
+        if caller.max_in_flight and not self._shared.gauge_enter(caller.in_flight_counter, caller.max_in_flight):
+            if caller.requests_per_minute:
+                self._shared.rate_give(caller.rate_counter, per_minute(caller.requests_per_minute)[0])
+            raise RateLimited(
+                f"This key may have {caller.max_in_flight} requests in flight. Wait for one to finish.",
+                code="too_many_in_flight",
+                retry_after_s=1,
+            )
+
+    def __exit__(self, *_: object) -> None:
+        if self._caller.max_in_flight:
+            self._shared.gauge_leave(self._caller.in_flight_counter)
+
+    def _take_rate(self, caller: Caller) -> None:
         interval_ns, burst = per_minute(caller.requests_per_minute)
-        wait_ns = shared.rate_take(caller.rate_counter, now_ns, interval_ns, burst)
+        wait_ns = self._shared.rate_take(caller.rate_counter, self._clock_ns(), interval_ns, burst)
         if wait_ns:
             retry_after_s = seconds_until(wait_ns)
             raise RateLimited(
                 f"This key may send {caller.requests_per_minute} requests per minute. Try again in {retry_after_s} s.",
                 retry_after_s=retry_after_s,
             )
-    if not caller.max_in_flight:
-        yield
-        return
-    gauge = caller.in_flight_counter
-    if not shared.gauge_enter(gauge, caller.max_in_flight):
-        if caller.requests_per_minute:
-            shared.rate_give(caller.rate_counter, per_minute(caller.requests_per_minute)[0])
-        raise RateLimited(
-            f"This key may have {caller.max_in_flight} requests in flight. Wait for one to finish.",
-            code="too_many_in_flight",
-            retry_after_s=1,
-        )
-    try:
-        yield
-    finally:
-        shared.gauge_leave(gauge)

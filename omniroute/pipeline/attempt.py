@@ -10,7 +10,7 @@ import trio
 from omniroute._speedups import Shared
 from omniroute.errors import ClientError, OmniRouteError
 from omniroute.pipeline.encode import encode
-from omniroute.pipeline.gate import gate
+from omniroute.pipeline.gate import Permit
 from omniroute.pipeline.record import Book
 from omniroute.pipeline.relay import Delivery
 from omniroute.pipeline.values import PipelineOptions, Request, Served
@@ -49,7 +49,7 @@ class Attempts:
         Raises UpstreamError (nothing was sent: try another target), ClientError, ClientGone.
         """
         target = served.target
-        with gate(target.connection, self._shared):
+        with Permit(target.connection, self._shared):
             wire_request = encode(request, target)
             served.body_bytes = wire_request.body_bytes
             book = Book(self._journal, request, served)

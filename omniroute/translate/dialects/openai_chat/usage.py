@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
+import msgspec
+
 from omniroute._speedups import jsonspan
 from omniroute.domain import Usage
 from omniroute.translate.vendor_json import decode_vendor
@@ -12,8 +14,65 @@ MAX_TOKENS: Final = 10**12
 """More is a vendor's mistake; a ledger of 64-bit integers must be able to add it up."""
 
 
+class _PlainInputs(msgspec.Struct, gc=False):
+    cached_tokens: int = 0
+    cache_write_tokens: int = 0
+    audio_tokens: int = 0
+
+
+class _PlainOutputs(msgspec.Struct, gc=False):
+    reasoning_tokens: int = 0
+    audio_tokens: int = 0
+
+
+class _Plain(msgspec.Struct, gc=False):
+    """What OpenAI itself sends. The fields after the details are other vendors': their presence declines."""
+
+    prompt_tokens: int
+    completion_tokens: int
+    total_tokens: int
+    prompt_tokens_details: _PlainInputs | None = None
+    completion_tokens_details: _PlainOutputs | None = None
+    prompt_cache_hit_tokens: object = None
+    cache_read_input_tokens: object = None
+    cache_creation_input_tokens: object = None
+
+
+_plain_decoder: Final = msgspec.json.Decoder(_Plain)
+_NO_INPUTS: Final = _PlainInputs()
+_NO_OUTPUTS: Final = _PlainOutputs()
+
+
 def usage_of(raw: bytes) -> Usage:
     """Counts of one ``usage`` object. Never raises: what cannot be read is 0; not ``known`` if nothing could be."""
+    return _plain_usage_of(raw) or _lenient_usage_of(raw)
+
+
+def _plain_usage_of(raw: bytes) -> Usage | None:
+    """The same for usage in OpenAI's own words whose parts are within their wholes; None for anything else."""
+    try:
+        told = _plain_decoder.decode(raw)
+    except msgspec.MsgspecError:
+        return None
+    inputs, outputs = told.prompt_tokens_details or _NO_INPUTS, told.completion_tokens_details or _NO_OUTPUTS
+    prompt, completion = told.prompt_tokens, told.completion_tokens
+    cached, written = inputs.cached_tokens, inputs.cache_write_tokens
+    if (
+        told.total_tokens != prompt + completion
+        or not 0 <= cached <= cached + written <= prompt <= MAX_TOKENS
+        or not 0 <= outputs.reasoning_tokens <= completion <= MAX_TOKENS
+        or not (0 <= inputs.audio_tokens <= prompt and 0 <= outputs.audio_tokens <= completion)
+        or told.prompt_cache_hit_tokens is not None
+        or told.cache_read_input_tokens is not None
+        or told.cache_creation_input_tokens is not None
+    ):
+        return None
+    return Usage(
+        prompt, cached, written, 0, completion, outputs.reasoning_tokens, inputs.audio_tokens, outputs.audio_tokens, True
+    )  # fmt: skip
+
+
+def _lenient_usage_of(raw: bytes) -> Usage:
     try:
         usage = decode_vendor(raw)
     except ValueError:
