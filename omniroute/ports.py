@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Protocol
+from collections.abc import Mapping, Sequence
+from typing import Final, Protocol
 
 import msgspec
 
@@ -13,6 +13,21 @@ from omniroute.wire import Wire
 Buffer = bytes | bytearray | memoryview
 Headers = tuple[tuple[bytes, bytes], ...]
 """Names in lower case, in the order received."""
+
+CONNECTION_HEADERS: Final = frozenset(
+    {b"connection", b"content-length", b"date", b"keep-alive", b"proxy-connection", b"te", b"trailer"}
+    | {b"transfer-encoding", b"upgrade", b"x-request-id"}
+)
+"""Of a connection or of the edge: an upstream's are never sent on, the edge writes its own."""
+
+
+class HeaderBlock(msgspec.Struct, frozen=True, gc=False):
+    """Headers of an answer of which many are an upstream's: those come as lines and stay lines."""
+
+    lines: bytes
+    """From ``_speedups.heads.relayed_lines``, hence sound, and none of ``CONNECTION_HEADERS``."""
+    pairs: Headers
+    """Sent after them."""
 
 
 class Configuration(Protocol):
@@ -27,7 +42,7 @@ class Journal(Protocol):
     """Where attempts are noted: never waits."""
 
     def open(self, attempt: OpenAttempt) -> int:
-        """A slot for an attempt about to start. Raises ``errors.Overloaded`` if finished calls could no longer be kept."""
+        """A slot for an attempt about to start. Raises ``errors.Overloaded`` if finished calls could not be kept."""
         ...
 
     def amend(self, slot: int, attempt: OpenAttempt) -> None:
@@ -59,11 +74,11 @@ class Reply(Protocol):
         """The client's wire."""
         ...
 
-    async def complete(self, status: int, headers: Headers, body: Sequence[Buffer]) -> None:
+    async def complete(self, status: int, headers: Headers | HeaderBlock, body: Sequence[Buffer]) -> None:
         """Send a whole answer with Content-Length. Raises ``wire.WireError`` if the client is gone or stalls."""
         ...
 
-    def begin(self, status: int, headers: Headers) -> bytes:
+    def begin(self, status: int, headers: Headers | HeaderBlock) -> bytes:
         """The head of a streamed answer, to be given to the pump as the start of ``first``. Sets ``begun``."""
         ...
 
@@ -72,11 +87,11 @@ class Reply(Protocol):
         ...
 
     async def end(self, tail: bytes) -> None:
-        """Send the tail of a finished stream (framed, last chunk included, as a pump gives it). Raises ``wire.WireError``."""
+        """Send the tail of a finished stream: framed, last chunk included, as a pump gives it. Raises WireError."""
         ...
 
     async def abort(self, event: bytes) -> None:
-        """End a begun stream after a failure: ``event`` (may be empty) framed, last chunk, then close the connection."""
+        """End a begun stream after a failure: ``event`` (may be empty) framed, last chunk, then close."""
         ...
 
 
@@ -86,10 +101,10 @@ class Incoming(msgspec.Struct, frozen=True):
     request_id: str
     method: str
     path: str
-    """Decoded, without the query; forgiving forms already folded (``/v1/v1/x``, ``/chat/completions`` → ``/v1/...``)."""
+    """Decoded, without the query; forgiving forms folded (``/v1/v1/x``, ``/chat/completions`` → ``/v1/...``)."""
     query: bytes
-    headers: dict[bytes, bytes]
-    """Names in lower case; of a repeated one the last, except those joined with ", " (accept, cache-control, ...)."""
+    headers: Mapping[bytes, bytes]
+    """Names in lower case; values are made when asked for. Of a repeated one the last, except those joined with ", " (accept, cache-control, ...)."""
     body: bytes
     received_at: float
     """Trio's clock when the head was complete."""
@@ -115,8 +130,8 @@ class WireRequest(msgspec.Struct, frozen=True):
 class Exchange(Protocol):
     """An upstream call whose response head has arrived. A context manager: leaving it frees the wire.
 
-    On exit the connection goes back to the pool if the body was read to its end and keep-alive holds; if only the end of
-    the body is missing (an end mark was seen) the pool reads it to the end on its own, bounded; else it is closed.
+    On exit the connection goes back to the pool if the body was read to its end and keep-alive holds; if only the end
+    of the body is missing (an end mark was seen) the pool reads it to the end on its own, bounded; else it is closed.
     """
 
     @property
@@ -125,8 +140,8 @@ class Exchange(Protocol):
         ...
 
     @property
-    def headers(self) -> Headers:
-        """Of the response."""
+    def headers(self) -> Sequence[tuple[bytes, bytes]]:
+        """Of the response, in the order received; the pairs are made when looked at."""
         ...
 
     @property
@@ -155,10 +170,10 @@ class Upstream(Protocol):
     async def call(self, request: WireRequest, *, watch: object, total_at: float) -> Exchange:
         """Connect or reuse, send, read the response head (interim 1xx skipped).
 
-        Deadlines from ``request.connection.timeouts``, capped by ``total_at`` (Trio's clock, 0: none). Retries once on a
-        fresh connection if a reused one broke before any response byte. Raises ``errors.UpstreamError`` (``error_class``:
-        dns, connect, proxy, tls, egress_denied, timeout_connect, timeout_write, timeout_first_byte, reset, truncated, malformed,
-        head_too_large, pool_full) or ``ClientGone`` if ``watch`` left first.
+        Deadlines from ``request.connection.timeouts``, capped by ``total_at`` (Trio's clock, 0: none). Retries once on
+        a fresh connection if a reused one broke before any response byte. Raises ``errors.UpstreamError``
+        (``error_class``: dns, connect, proxy, tls, egress_denied, timeout_connect, timeout_write, timeout_first_byte,
+        reset, truncated, malformed, head_too_large, pool_full) or ``ClientGone`` if ``watch`` left first.
         """
         ...
 
@@ -168,10 +183,12 @@ class ClientGone(Exception):
 
 
 __all__ = [
+    "CONNECTION_HEADERS",
     "Buffer",
     "ClientGone",
     "Configuration",
     "Exchange",
+    "HeaderBlock",
     "Headers",
     "Incoming",
     "Journal",

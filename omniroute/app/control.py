@@ -85,7 +85,7 @@ async def open_control(
 
 @asynccontextmanager
 async def stopped_control(paths: DataPaths, master_key: str) -> AsyncIterator[Starlette]:
-    """The trusted admin application of a gateway that does not run; journals left behind are brought to the ledger first."""
+    """The trusted admin application of a gateway that does not run; journals left behind go to the ledger first."""
     fd = os.memfd_create("omniroute-shared")
     try:
         async with open_control(paths, master_key, Shared(fd, create=True), NoWorkers()) as control:

@@ -72,7 +72,7 @@ class Worker:
                 await nursery.start(self._upstream.run)
                 nursery.start_soon(self._tell_gauges)
                 with trio.fail_after(FIRST_SNAPSHOT_S):
-                    while not self._shared.epoch():
+                    while not self._shared.epoch():  # noqa: ASYNC110 - another process sets it
                         await trio.sleep(_POLL_S)
 
                 async def serve(*, task_status: trio.TaskStatus[None]) -> None:

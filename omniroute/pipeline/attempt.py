@@ -87,8 +87,7 @@ class Attempts:
         self, request: Request, served: Served, exchange: Exchange, delivery: Delivery, headers: Callable[[], Headers]
     ) -> None:
         if not 200 <= exchange.status < 300:
-            body = await delivery.read(self._options.error_body_bytes)
-            raise read_error(exchange.status, exchange.headers, body)
+            raise read_error(exchange.status, exchange.headers, await delivery.explanation())
         if request.peeked.stream:
             await delivery.stream(headers)
         else:

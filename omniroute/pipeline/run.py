@@ -14,6 +14,7 @@ from omniroute.errors import ClientError, OmniRouteError, UnknownModel, Upstream
 from omniroute.pipeline.admit import Admission
 from omniroute.pipeline.attempt import Attempts
 from omniroute.pipeline.authenticate import authenticate
+from omniroute.pipeline.memory import Memory
 from omniroute.pipeline.plan import plan
 from omniroute.pipeline.values import PipelineOptions, Request, Served, Summary
 from omniroute.ports import ClientGone, Configuration, Incoming, Journal, Reply, Upstream
@@ -26,7 +27,7 @@ Observe = Callable[[Summary], None]
 class Pipeline:
     """The data plane's handlers. One per worker; holds ports, no state of its own."""
 
-    __slots__ = ("_attempts", "_configuration", "_observe", "_options", "_shared")
+    __slots__ = ("_attempts", "_configuration", "_memory", "_observe", "_serial", "_series", "_shared")
 
     def __init__(
         self,
@@ -40,20 +41,22 @@ class Pipeline:
         self._configuration = configuration
         self._shared = shared
         self._observe = observe
-        self._options = options
+        self._memory = Memory()
+        self._series = secrets.token_hex(8)
+        self._serial = 0
         self._attempts = Attempts(journal, upstream, shared, options)
 
     async def chat(self, dialect: Dialect, incoming: Incoming, reply: Reply) -> None:
-        """Answer a chat request in ``dialect``. Raises what the edge must render: ClientError, UpstreamError, Overloaded."""
+        """Answer a chat request. Raises what the edge must render: ClientError, UpstreamError, Overloaded."""
         snapshot = self._configuration.current()
         story = _Story(incoming, snapshot.epoch)
         try:
-            caller = authenticate(incoming, snapshot, time.time())
+            caller = self._memory.caller(incoming, snapshot, time.time())
             story.key_id = caller.key_id
             peeked = dialect.peek(incoming.body)
             story.model, story.streamed = peeked.model, peeked.stream
             with Admission(caller, self._shared, time.monotonic_ns):
-                route = plan(peeked.model, caller, snapshot)
+                route = self._memory.plan(peeked.model, caller, snapshot)
                 request = Request(incoming, dialect, peeked, snapshot, caller, route)
                 await self._until_answered(request, reply, story)
         except OmniRouteError as exc:
@@ -69,7 +72,9 @@ class Pipeline:
         """Try targets in order. The last error is raised when none is left; one that is the client's fault at once."""
         last: UpstreamError | None = None
         for number, target in enumerate(request.plan.targets[: request.snapshot.settings.max_attempts], 1):
-            served = Served(target, number, secrets.token_hex(12), trio.current_time(), time.time())
+            self._serial += 1
+            attempt_id = f"{self._series}{self._serial:08x}"
+            served = Served(target, number, attempt_id, trio.current_time(), time.time())
             story.served = served
             try:
                 await self._attempts.attempt(request, served, reply)
@@ -149,9 +154,9 @@ class _Story:
         connection = served.target.connection
         first_token_ms = (served.committed_at - received_at) * 1000 if served.committed_at else -1.0
         return Summary(
-            incoming.request_id, self.key_id, incoming.path, incoming.peer, self.model, connection.provider, served.target.model,
-            connection.label, served.outcome if self.outcome == "ok" else self.outcome, self.error_class or served.error_class,
-            self.status or served.status, served.number, self.streamed, total_ms, first_token_ms,
-            (served.started_at - received_at) * 1000, served.usage.input_total, served.usage.output_total, served.bytes_out,
-            self.epoch, served.events,
+            incoming.request_id, self.key_id, incoming.path, incoming.peer, self.model, connection.provider,
+            served.target.model, connection.label, served.outcome if self.outcome == "ok" else self.outcome,
+            self.error_class or served.error_class, self.status or served.status, served.number, self.streamed,
+            total_ms, first_token_ms, (served.started_at - received_at) * 1000, served.usage.input_total,
+            served.usage.output_total, served.bytes_out, self.epoch, served.events,
         )  # fmt: skip

@@ -1,7 +1,7 @@
 """Structured logs that never hold a request up: lines go into a bounded buffer, a task writes them out.
 
-One line per request, prompts and secrets never in it. At the bound the oldest behaviour of a log is kept: new lines are dropped
-and counted, and the count is the next line that fits.
+One line per request, prompts and secrets never in it. At the bound new lines are dropped and counted, and the count is
+the next line that fits.
 """
 
 from __future__ import annotations
@@ -31,15 +31,16 @@ class Log:
         self,
         *,
         level: Level = "info",
-        form: Literal["json", "text"] = "json",
+        form: Literal["auto", "json", "text"] = "json",
         source: str = "",
         fd: int = 2,
         buffer_bytes: int = BUFFER_BYTES,
     ) -> None:
         """``source`` names the process on every line, e.g. ``worker-0``."""
         self._level = _LEVELS[level]
-        self._json = form == "json"
+        self._json = form == "json" or (form == "auto" and not os.isatty(fd))
         self._source = source
+        self._request_head = b'"level":"info","source":%b,"event":"request",' % _encoder.encode(source)
         self._fd = fd
         self._bound = buffer_bytes
         self._lines: list[bytes] = []
@@ -60,14 +61,22 @@ class Log:
 
     def request(self, summary: msgspec.Struct) -> None:
         """One line for a finished request, at level ``info``: the fields of its summary."""
-        if self._level <= _LEVELS["info"]:
-            self.write("info", "request", msgspec.structs.asdict(summary))
+        if self._level > _LEVELS["info"]:
+            return
+        if not self._json:
+            self._buffer(self._render("info", "request", msgspec.structs.asdict(summary)))
+            return
+        # the hot line: the fields are encoded straight from the Struct and joined to a constant beginning
+        fields = _encoder.encode(summary)
+        self._buffer(b'{"time":%.3f,%b%b\n' % (time.time(), self._request_head, fields[1:]))
 
     def write(self, level: Level, event: str, fields: dict[str, object]) -> None:
         """Buffer one line."""
         if _LEVELS[level] < self._level:
             return
-        line = self._render(level, event, fields)
+        self._buffer(self._render(level, event, fields))
+
+    def _buffer(self, line: bytes) -> None:
         if self._held + len(line) > self._bound:
             self.dropped += 1
             return
@@ -88,7 +97,7 @@ class Log:
         return f"{stamp} {level:<7} {self._source:<10} {event} {told}\n".encode(errors="replace")
 
     async def run(self) -> None:
-        """Write lines out until cancelled. Waiting for the reader of our stderr happens in a thread, never in the loop."""
+        """Write lines out until cancelled. Waiting for our stderr's reader happens in a thread, never in the loop."""
         while True:
             await trio.sleep(FLUSH_S)
             if self._lines:

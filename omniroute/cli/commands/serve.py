@@ -18,7 +18,8 @@ def _epilog() -> str:
         lines.append(f"  {variable.name}{also} [{variable.default}]")
         lines.append(f"      {variable.description}")
     lines.append(
-        "  OMNIROUTE_MASTER_KEY\n      Key of the secrets at rest; without it a 0600 file in the data directory is used."
+        "  OMNIROUTE_MASTER_KEY\n"
+        "      Key of the secrets at rest; without it a 0600 file in the data directory is used."
     )
     lines.append("  OMNIROUTE_NO_SPEEDUPS\n      Run on the plain-Python twins of the compiled parts (one worker).")
     return "\n".join(lines)
@@ -32,7 +33,7 @@ def _epilog() -> str:
 @click.option("--data-dir", type=click.Path(file_okay=False), help="Where everything is kept.  [~/.omniroute]")
 @click.option("--drain-seconds", type=click.FloatRange(0, 86400), help="Time for running requests after SIGTERM.  [30]")
 @click.option("--log-level", type=click.Choice(["debug", "info", "warning", "error"]), help="[info]")
-@click.option("--log-format", type=click.Choice(["json", "text"]), help="[text]")
+@click.option("--log-format", type=click.Choice(["auto", "json", "text"]), help="auto: text on a terminal, else json.  [auto]")
 def COMMAND(**flags: object) -> None:  # noqa: N802 - the name discovery looks for
     """Run the gateway until SIGTERM.
 
@@ -70,7 +71,8 @@ def _announce(settings: Settings, url: str, ready: Ready) -> None:
             "",
             f"  curl -N {url}/v1/chat/completions -H 'Authorization: Bearer {ready.new_key}' \\",
             "    -H 'Content-Type: application/json' \\",
-            """    -d '{"model":"demo/echo","stream":true,"messages":[{"role":"user","content":"Hello from OmniRoute"}]}'""",
+            """    -d '{"model":"demo/echo","stream":true,"""
+            """"messages":[{"role":"user","content":"Hello from OmniRoute"}]}\'""",
             "",
         ]
     click.echo("\n".join(lines))

@@ -1,0 +1,61 @@
+"""What a worker remembers within one snapshot: answers that only the snapshot and the request's own words decide.
+
+A new snapshot forgets all of it, so a revoked key or a removed connection is gone with the snapshot that had it. Bounded: at
+the bound everything is forgotten and learnt again.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from omniroute.domain import Caller, Snapshot
+from omniroute.pipeline.authenticate import authenticate
+from omniroute.pipeline.plan import plan
+from omniroute.pipeline.values import Plan
+from omniroute.ports import Incoming
+
+MAX_REMEMBERED: Final = 4096
+"""Keys, and (key, model) pairs: a few hundred bytes each."""
+
+
+class Memory:
+    """Callers by the header that presented them, plans by caller and model. Refusals are not remembered."""
+
+    __slots__ = ("_callers", "_plans", "_snapshot")
+
+    def __init__(self) -> None:
+        self._snapshot: Snapshot | None = None
+        self._callers: dict[bytes, Caller] = {}
+        self._plans: dict[tuple[str, str], Plan] = {}
+
+    def caller(self, incoming: Incoming, snapshot: Snapshot, now_epoch_s: float) -> Caller:
+        """As ``authenticate``."""
+        if snapshot is not self._snapshot:
+            self._forget(snapshot)
+        presented = incoming.headers.get(b"authorization")
+        if presented is None:
+            return authenticate(incoming, snapshot, now_epoch_s)
+        caller = self._callers.get(presented)
+        if caller is not None and not caller.expires_epoch_s:
+            return caller
+        caller = authenticate(incoming, snapshot, now_epoch_s)
+        if len(self._callers) >= MAX_REMEMBERED:
+            self._callers.clear()
+        self._callers[presented] = caller
+        return caller
+
+    def plan(self, model: str, caller: Caller, snapshot: Snapshot) -> Plan:
+        """As ``plan``; ``caller`` was given by this memory for the same snapshot."""
+        key = (caller.key_id, model)
+        found = self._plans.get(key)
+        if found is None:
+            found = plan(model, caller, snapshot)
+            if len(self._plans) >= MAX_REMEMBERED:
+                self._plans.clear()
+            self._plans[key] = found
+        return found
+
+    def _forget(self, snapshot: Snapshot) -> None:
+        self._snapshot = snapshot
+        self._callers = {}
+        self._plans = {}
