@@ -15,7 +15,7 @@ from omniroute._speedups import SseTap, Status, event_data
 from omniroute.domain import Timeouts
 from omniroute.errors import UpstreamError
 from omniroute.pipeline.values import PipelineOptions, Request, Served
-from omniroute.ports import ClientGone, Exchange, Headers, Reply
+from omniroute.ports import ClientGone, Exchange, HeaderBlock, Reply
 from omniroute.translate import EventKind, read_stream_error
 from omniroute.wire import PumpLimits, Wire, WireError
 
@@ -85,7 +85,7 @@ class Delivery:
         except WireError as exc:
             raise self._reading(exc) from exc
 
-    async def whole(self, headers: Callable[[], Headers]) -> None:
+    async def whole(self, headers: Callable[[], HeaderBlock]) -> None:
         """Answer with the upstream's whole body. Raises UpstreamError before the commit point, ClientGone."""
         body = await self.read(self._options.response_body_bytes)
         dialect, served = self._request.dialect, self._served
@@ -103,7 +103,7 @@ class Delivery:
         except WireError as exc:
             raise ClientGone from exc
 
-    async def stream(self, headers: Callable[[], Headers]) -> None:
+    async def stream(self, headers: Callable[[], HeaderBlock]) -> None:
         """Answer with the upstream's stream. Raises UpstreamError before the commit point, ClientGone after or before.
 
         After the commit point an upstream's failure is reported in-band, recorded, and this returns.
