@@ -34,7 +34,8 @@ class ProcessOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     admin_bind: str = ""
     """``HOST:PORT`` for management alone; empty: on the public port, for keys with the scope ``manage``."""
     data_dir: str = ""
-    """Directory of the database, the journal and the sockets. Default: ``$XDG_CONFIG_HOME/omniroute`` or ``~/.omniroute``."""
+    """Directory of the database, the journal and the sockets.
+    Default: ``$XDG_CONFIG_HOME/omniroute`` or ``~/.omniroute``."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     """Least severe level that is logged."""
     log_format: Literal["auto", "json", "text"] = "auto"

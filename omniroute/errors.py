@@ -1,7 +1,8 @@
 """The error tree, split by whose fault it is. Imports nothing of ours.
 
-``ClientError``: the caller must change something; never retried. ``UpstreamError``: a provider's; may fail over, has a scope.
-``GatewayFault``: ours; logged with its traceback. Every class fixes ``status``, ``kind`` (translation.md §14.1) and ``code``.
+``ClientError``: the caller must change something; never retried. ``UpstreamError``: a provider's; may fail over, has a
+scope. ``GatewayFault``: ours; logged with its traceback. Every class fixes ``status``, ``kind`` (what a dialect makes
+its error type of) and a stable ``code``.
 """
 
 from __future__ import annotations
@@ -9,8 +10,9 @@ from __future__ import annotations
 from typing import Final, Literal
 
 Kind = Literal[
-    "invalid_request", "context_length", "content_filter", "authentication", "billing", "permission", "not_found", "conflict",
-    "too_large", "rate_limit", "quota", "overloaded", "timeout", "server", "upstream_incomplete", "unsupported",
+    "invalid_request", "context_length", "content_filter", "authentication", "billing", "permission", "not_found",
+    "conflict", "too_large", "rate_limit", "quota", "overloaded", "timeout", "server", "upstream_incomplete",
+    "unsupported",
 ]  # fmt: skip
 Scope = Literal["client", "model", "connection", "provider"]
 
@@ -94,11 +96,11 @@ class UpstreamError(OmniRouteError):
     code = "bad_gateway"
     scope: Scope = "provider"
     error_class: str = "upstream_error"
-    """Short stable word for the ledger: connect, dns, tls, timeout_connect, timeout_first_byte, reset, truncated, ..."""
+    """Short stable word for the ledger: connect, dns, tls, timeout_first_byte, reset, truncated, ..."""
     answered: bool = False
     """Upstream may have begun work on the request (bytes were sent to it): it may cost money."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - by name; each is a fact the ledger or the client is told
         self,
         message: str,
         *,
@@ -126,6 +128,10 @@ class Overloaded(OmniRouteError):
     status = 503
     kind: Kind = "overloaded"
     code = "overloaded"
+
+
+TABLE_FULL: Final = "The gateway counts as many keys and connections at once as it can. Try again in a moment."
+"""For ``Overloaded``: no idle row is left in a shared table for one more counter."""
 
 
 class GatewayFault(OmniRouteError):

@@ -42,7 +42,7 @@ class Journal(Protocol):
     """Where attempts are noted: never waits."""
 
     def open(self, attempt: OpenAttempt) -> int:
-        """A slot for an attempt about to start. Raises ``errors.Overloaded`` if finished calls could no longer be kept."""
+        """A slot for an attempt about to start. Raises ``errors.Overloaded`` if finished calls could not be kept."""
         ...
 
     def amend(self, slot: int, attempt: OpenAttempt) -> None:
@@ -87,11 +87,11 @@ class Reply(Protocol):
         ...
 
     async def end(self, tail: bytes) -> None:
-        """Send the tail of a finished stream (framed, last chunk included, as a pump gives it). Raises ``wire.WireError``."""
+        """Send the tail of a finished stream: framed, last chunk included, as a pump gives it. Raises WireError."""
         ...
 
     async def abort(self, event: bytes) -> None:
-        """End a begun stream after a failure: ``event`` (may be empty) framed, last chunk, then close the connection."""
+        """End a begun stream after a failure: ``event`` (may be empty) framed, last chunk, then close."""
         ...
 
 
@@ -101,7 +101,7 @@ class Incoming(msgspec.Struct, frozen=True):
     request_id: str
     method: str
     path: str
-    """Decoded, without the query; forgiving forms already folded (``/v1/v1/x``, ``/chat/completions`` → ``/v1/...``)."""
+    """Decoded, without the query; forgiving forms folded (``/v1/v1/x``, ``/chat/completions`` → ``/v1/...``)."""
     query: bytes
     headers: Mapping[bytes, bytes]
     """Names in lower case; values are made when asked for. Of a repeated one the last, except those joined with ", " (accept, cache-control, ...)."""
@@ -130,8 +130,8 @@ class WireRequest(msgspec.Struct, frozen=True):
 class Exchange(Protocol):
     """An upstream call whose response head has arrived. A context manager: leaving it frees the wire.
 
-    On exit the connection goes back to the pool if the body was read to its end and keep-alive holds; if only the end of
-    the body is missing (an end mark was seen) the pool reads it to the end on its own, bounded; else it is closed.
+    On exit the connection goes back to the pool if the body was read to its end and keep-alive holds; if only the end
+    of the body is missing (an end mark was seen) the pool reads it to the end on its own, bounded; else it is closed.
     """
 
     @property
@@ -170,10 +170,10 @@ class Upstream(Protocol):
     async def call(self, request: WireRequest, *, watch: object, total_at: float) -> Exchange:
         """Connect or reuse, send, read the response head (interim 1xx skipped).
 
-        Deadlines from ``request.connection.timeouts``, capped by ``total_at`` (Trio's clock, 0: none). Retries once on a
-        fresh connection if a reused one broke before any response byte. Raises ``errors.UpstreamError`` (``error_class``:
-        dns, connect, proxy, tls, egress_denied, timeout_connect, timeout_write, timeout_first_byte, reset, truncated, malformed,
-        head_too_large, pool_full) or ``ClientGone`` if ``watch`` left first.
+        Deadlines from ``request.connection.timeouts``, capped by ``total_at`` (Trio's clock, 0: none). Retries once on
+        a fresh connection if a reused one broke before any response byte. Raises ``errors.UpstreamError``
+        (``error_class``: dns, connect, proxy, tls, egress_denied, timeout_connect, timeout_write, timeout_first_byte,
+        reset, truncated, malformed, head_too_large, pool_full) or ``ClientGone`` if ``watch`` left first.
         """
         ...
 

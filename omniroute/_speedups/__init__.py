@@ -1,6 +1,7 @@
 """Compiled parts and their plain-Python twins; this file is the only chooser.
 
-The plain twin is used if ``OMNIROUTE_NO_SPEEDUPS`` is set or the extension was not built; type checkers always see the twin.
+The plain twin is used if ``OMNIROUTE_NO_SPEEDUPS`` is set or the extension was not built; type checkers always see
+the twin.
 Leaf package: no trio, no domain types, no globals that change.
 """
 

@@ -9,6 +9,8 @@ from libc.string cimport memcmp, memset
 
 from omniroute._speedups.bytescan_c cimport first_of
 
+from omniroute._speedups.jsonspan_py import RepeatedMemberError
+
 
 cdef inline bint fail(Cursor* cursor, const char* what, Py_ssize_t at) noexcept nogil:
     cursor.fault = what
@@ -289,12 +291,12 @@ cdef enum:
     MAX_KEYS = 32  # a caller names the few members it owns
 
 
-cdef tuple walk(bytes data, tuple keys, bint whole_member):
+cdef tuple walk(bytes data, tuple keys, bint whole_member, bint unique):
     cdef const char* wanted[MAX_KEYS]
     cdef Py_ssize_t sizes[MAX_KEYS]
     cdef Py_ssize_t starts[MAX_KEYS]
     cdef Py_ssize_t ends[MAX_KEYS]
-    cdef Py_ssize_t count = len(keys), i, at
+    cdef Py_ssize_t count = len(keys), i, at, repeated = -1
     cdef Py_ssize_t size = len(data)
     cdef const char* raw = <const char*> data
     cdef Cursor cursor
@@ -317,6 +319,8 @@ cdef tuple walk(bytes data, tuple keys, bint whole_member):
                 break
             for i in range(count):
                 if key_is(&cursor, wanted[i], sizes[i]):
+                    if repeated < 0 and starts[i] >= 0:
+                        repeated = i
                     starts[i] = cursor.key_at if whole_member else cursor.value_start
                     ends[i] = cursor.value_end
         if cursor.fault == NULL:
@@ -325,6 +329,8 @@ cdef tuple walk(bytes data, tuple keys, bint whole_member):
                 fail(&cursor, b"bytes after the object", at)
     if cursor.fault != NULL:
         raise ValueError(f"{cursor.fault.decode()} at byte {cursor.fault_at}")
+    if unique and repeated >= 0:
+        raise RepeatedMemberError(keys[repeated])
     return tuple([None if starts[i] < 0 else (starts[i], ends[i]) for i in range(count)])
 
 
@@ -336,12 +342,17 @@ cdef Py_ssize_t bracket_at(const char* data, Py_ssize_t size) noexcept nogil:
 
 def spans(bytes data not None, tuple keys not None):
     """See ``jsonspan_py.spans``."""
-    return walk(data, keys, False)
+    return walk(data, keys, False, False)
+
+
+def unique_spans(bytes data not None, tuple keys not None):
+    """See ``jsonspan_py.unique_spans``."""
+    return walk(data, keys, False, True)
 
 
 def member_spans(bytes data not None, tuple keys not None):
     """See ``jsonspan_py.member_spans``."""
-    return walk(data, keys, True)
+    return walk(data, keys, True, False)
 
 
 def item_spans(bytes data not None):

@@ -31,6 +31,14 @@ _SIMPLE_ESCAPES: Final = {
 _ESCAPE: Final = re.compile(rb"\\(?:u([0-9a-fA-F]{4})(?:\\u([dD][c-fC-F][0-9a-fA-F]{2}))?|(.?))", re.DOTALL)
 
 
+class RepeatedMemberError(ValueError):
+    """A member that must occur once occurs again. ``key`` says which."""
+
+    def __init__(self, key: bytes) -> None:
+        super().__init__(f"more than one member {key.decode(errors='replace')!r}")
+        self.key = key
+
+
 def spans(data: bytes, keys: tuple[bytes, ...]) -> tuple[tuple[int, int] | None, ...]:
     r"""For each of ``keys`` the (start, end) of its value in the top-level object of ``data``, None where absent.
 
@@ -43,6 +51,23 @@ def spans(data: bytes, keys: tuple[bytes, ...]) -> tuple[tuple[int, int] | None,
     for key, _, start, end in _members(data):
         if key in keys:
             found[key] = (start, end)
+    return tuple(found.get(key) for key in keys)
+
+
+def unique_spans(data: bytes, keys: tuple[bytes, ...]) -> tuple[tuple[int, int] | None, ...]:
+    """As :func:`spans`, for a document others will read too: they may take the first of two members of one name.
+
+    Raises ``RepeatedMemberError`` for the first of ``keys`` to occur again, once all of the document is walked.
+    """
+    found: dict[bytes, tuple[int, int]] = {}
+    repeated = None
+    for key, _, start, end in _members(data):
+        if key in keys:
+            if key in found and repeated is None:
+                repeated = key
+            found[key] = (start, end)
+    if repeated is not None:
+        raise RepeatedMemberError(repeated)
     return tuple(found.get(key) for key in keys)
 
 

@@ -148,11 +148,13 @@ class Link:
     def idle_and_clean(self) -> bool:
         """True if nothing is parked, nothing unread or unsent is held, and the peer has sent nothing and not closed.
 
-        What a pool asks before it reuses the link: no system call, the last turn already knows.
+        A declared body that was not read to its end counts as unread. What a pool asks before it reuses the link: no
+        system call, the last turn already knows.
         """
         parked = self._operation is not None or self._send_target is not None
         held = self.inbox.held or self.outbox.held or self.outbox.broken
-        return not (parked or held or self.gone or self._relay is None)
+        unread = self._body is not None and not self._body.complete
+        return not (parked or held or unread or self.gone or self._relay is None)
 
     def buffered(self) -> int:
         """Bytes read from the socket and not yet consumed."""

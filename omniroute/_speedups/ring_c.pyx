@@ -227,7 +227,7 @@ cdef class RingReader(_Ring):
         cdef uint64_t slot, slot_at, state, buffer_at, length
         cdef bytes entry
         self._check()
-        for slot in range(OPEN_SLOTS_C):
+        for slot in range(<uint64_t>OPEN_SLOTS_C):
             slot_at = SLOTS_AT + slot * SLOT_BYTES
             state = omni_load(self._word(slot_at))
             while state:

@@ -59,7 +59,7 @@ class Worker:
             self._driver,
             Routes(_endpoints(pipeline)),
             settings.edge,
-            control_socket=None if settings.process.admin_bind else str(control_socket),
+            control_socket=str(control_socket),
         )
 
     async def run(
@@ -72,7 +72,7 @@ class Worker:
                 await nursery.start(self._upstream.run)
                 nursery.start_soon(self._tell_gauges)
                 with trio.fail_after(FIRST_SNAPSHOT_S):
-                    while not self._shared.epoch():
+                    while not self._shared.epoch():  # noqa: ASYNC110 - another process sets it
                         await trio.sleep(_POLL_S)
 
                 async def serve(*, task_status: trio.TaskStatus[None]) -> None:

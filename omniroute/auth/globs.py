@@ -11,7 +11,7 @@ MAX_PATTERNS: Final = 4096
 
 
 def model_allowed(model: str, patterns: tuple[str, ...]) -> bool:
-    """Whether one of ``patterns`` is ``model`` (``provider/model``). Nothing but ``*`` and ``?`` is special: ``[1m]`` is itself."""
+    """Whether one of ``patterns`` is ``model`` (``provider/model``). Only ``*`` and ``?`` are special, not ``[1m]``."""
     return any(_compiled(pattern).fullmatch(model) is not None for pattern in patterns)
 
 

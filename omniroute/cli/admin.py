@@ -73,7 +73,8 @@ async def call(
             answer = await http.request(method, path, content=None if body is None else msgspec.json.encode(body))
         except httpx.TransportError as exc:
             raise click.ClickException(
-                f"The gateway runs, but its control process does not answer ({exc}). It is restarted by itself: try again."
+                f"The gateway runs, but its control process does not answer ({exc}). "
+                "It is restarted by itself: try again."
             ) from exc
     decoded = msgspec.json.decode(answer.content) if answer.content else None
     if answer.is_error and answer.status_code not in fine:

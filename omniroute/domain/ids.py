@@ -6,6 +6,6 @@ import hashlib
 
 
 def counter_id(kind: str, ident: str) -> int:
-    """The id under which ``ident`` (a key, a connection, ...) has its row in a shared table of ``kind``: 64 bits, never 0."""
+    """The id under which ``ident`` (a key, a connection, ...) has its row in a table of ``kind``: 64 bits, never 0."""
     digest = hashlib.blake2b(f"{kind}:{ident}".encode(), digest_size=8).digest()
     return int.from_bytes(digest, "little") or 1

@@ -8,7 +8,7 @@ from omniroute.domain.usage import Usage
 
 
 class OpenAttempt(msgspec.Struct, frozen=True, array_like=True):
-    """The entry of an attempt in progress: what is known if its worker dies. Encoded (msgpack) it fits ring OPEN_BYTES."""
+    """The entry of an attempt in progress: what is known if its worker dies. As msgpack it fits a ring's OPEN_BYTES."""
 
     attempt_id: str
     request_id: str

@@ -6,7 +6,7 @@ import msgspec
 
 
 class Usage(msgspec.Struct, frozen=True, array_like=True):
-    """``input_total`` includes cached tokens, ``output_total`` includes reasoning. ``known`` is False if upstream told none."""
+    """``input_total`` includes cached tokens, ``output_total`` reasoning. ``known`` is False if upstream told none."""
 
     input_total: int = 0
     cache_read: int = 0

@@ -22,6 +22,7 @@ class EdgeOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Request bodies held at once by one worker. Over: 503 with Retry-After. A chunked body is reserved as
     ``chunked_reserve_bytes`` while it is read, since its size is not known before, and at its size from then on."""
     chunked_reserve_bytes: int = 1024 * 1024
+    """What a chunked body counts for in ``bodies_bytes`` until its size is known."""
     body_grace_s: float = 10.0
     """A body may take this long plus its size over ``body_min_rate``. Over: 408, closed."""
     body_min_rate: float = 1024.0

@@ -6,15 +6,15 @@ from collections.abc import Callable
 
 from omniroute._speedups import Shared
 from omniroute.domain import Caller
-from omniroute.errors import RateLimited
+from omniroute.errors import TABLE_FULL, Overloaded, RateLimited
 from omniroute.limits import per_minute, seconds_until
 
 
 class Admission:
     """The caller's place while its request runs: a context manager.
 
-    Entering raises RateLimited. The rate is taken before the gauge, and given back if the gauge is full: a request that
-    was refused costs nothing.
+    Entering raises RateLimited, or Overloaded if shared memory has no row for a counter. The rate is taken before the
+    gauge, and given back if the gauge is full: a request that was refused costs nothing.
     """
 
     __slots__ = ("_caller", "_clock_ns", "_shared")
@@ -29,9 +29,8 @@ class Admission:
         caller = self._caller
         if caller.requests_per_minute:
             self._take_rate(caller)
-        if caller.max_in_flight and not self._shared.gauge_enter(caller.in_flight_counter, caller.max_in_flight):
-            if caller.requests_per_minute:
-                self._shared.rate_give(caller.rate_counter, per_minute(caller.requests_per_minute)[0])
+        if caller.max_in_flight and not self._entered(caller):
+            self._give_rate(caller)
             raise RateLimited(
                 f"This key may have {caller.max_in_flight} requests in flight. Wait for one to finish.",
                 code="too_many_in_flight",
@@ -42,9 +41,23 @@ class Admission:
         if self._caller.max_in_flight:
             self._shared.gauge_leave(self._caller.in_flight_counter)
 
+    def _entered(self, caller: Caller) -> bool:
+        try:
+            return self._shared.gauge_enter(caller.in_flight_counter, caller.max_in_flight)
+        except OverflowError as exc:
+            self._give_rate(caller)
+            raise Overloaded(TABLE_FULL, retry_after_s=1) from exc
+
+    def _give_rate(self, caller: Caller) -> None:
+        if caller.requests_per_minute:
+            self._shared.rate_give(caller.rate_counter, per_minute(caller.requests_per_minute)[0])
+
     def _take_rate(self, caller: Caller) -> None:
         interval_ns, burst = per_minute(caller.requests_per_minute)
-        wait_ns = self._shared.rate_take(caller.rate_counter, self._clock_ns(), interval_ns, burst)
+        try:
+            wait_ns = self._shared.rate_take(caller.rate_counter, self._clock_ns(), interval_ns, burst)
+        except OverflowError as exc:
+            raise Overloaded(TABLE_FULL, retry_after_s=1) from exc
         if wait_ns:
             retry_after_s = seconds_until(wait_ns)
             raise RateLimited(

@@ -50,7 +50,7 @@ class Attempts:
         """
         target = served.target
         with Permit(target.connection, self._shared):
-            wire_request = encode(request, target)
+            wire_request = encode(request, target, served.attempt_id)
             served.body_bytes = wire_request.body_bytes
             book = Book(self._journal, request, served)
 
@@ -92,8 +92,7 @@ class Attempts:
         headers: Callable[[], HeaderBlock],
     ) -> None:
         if not 200 <= exchange.status < 300:
-            body = await delivery.read(self._options.error_body_bytes)
-            raise read_error(exchange.status, exchange.headers, body)
+            raise read_error(exchange.status, exchange.headers, await delivery.explanation())
         if request.peeked.stream:
             await delivery.stream(headers)
         else:

@@ -13,7 +13,8 @@ def authenticate(incoming: Incoming, snapshot: Snapshot, now_epoch_s: float, sco
     key = presented_key(incoming.headers, incoming.query)
     if key is None:
         raise Unauthenticated(
-            "No API key was sent. Send it as 'Authorization: Bearer sk-or-...' (x-api-key, x-goog-api-key and ?key= work too)."
+            "No API key was sent. Send it as 'Authorization: Bearer sk-or-...' "
+            "(x-api-key, x-goog-api-key and ?key= work too)."
         )
     caller = snapshot.callers.get(digest_of(key, snapshot.document.key_pepper))
     if caller is None:

@@ -11,7 +11,8 @@ from omniroute.pipeline.values import Plan
 def plan(model: str, caller: Caller, snapshot: Snapshot) -> Plan:
     """The targets of one provider that serve ``model``, by priority, then label. Raises UnknownModel or Forbidden.
 
-    ``provider/model`` names the provider; a bare model goes to the provider whose connection lists it with the best priority.
+    ``provider/model`` names the provider; a bare model goes to the provider whose connection lists it with the best
+    priority.
     """
     provider, slash, rest = model.partition("/")
     if slash and provider in snapshot.providers:

@@ -47,7 +47,7 @@ class Pipeline:
         self._attempts = Attempts(journal, upstream, shared, options)
 
     async def chat(self, dialect: Dialect, incoming: Incoming, reply: Reply) -> None:
-        """Answer a chat request in ``dialect``. Raises what the edge must render: ClientError, UpstreamError, Overloaded."""
+        """Answer a chat request. Raises what the edge must render: ClientError, UpstreamError, Overloaded."""
         snapshot = self._configuration.current()
         story = _Story(incoming, snapshot.epoch)
         try:
@@ -154,9 +154,9 @@ class _Story:
         connection = served.target.connection
         first_token_ms = (served.committed_at - received_at) * 1000 if served.committed_at else -1.0
         return Summary(
-            incoming.request_id, self.key_id, incoming.path, incoming.peer, self.model, connection.provider, served.target.model,
-            connection.label, served.outcome if self.outcome == "ok" else self.outcome, self.error_class or served.error_class,
-            self.status or served.status, served.number, self.streamed, total_ms, first_token_ms,
-            (served.started_at - received_at) * 1000, served.usage.input_total, served.usage.output_total, served.bytes_out,
-            self.epoch, served.events,
+            incoming.request_id, self.key_id, incoming.path, incoming.peer, self.model, connection.provider,
+            served.target.model, connection.label, served.outcome if self.outcome == "ok" else self.outcome,
+            self.error_class or served.error_class, self.status or served.status, served.number, self.streamed,
+            total_ms, first_token_ms, (served.started_at - received_at) * 1000, served.usage.input_total,
+            served.usage.output_total, served.bytes_out, self.epoch, served.events,
         )  # fmt: skip

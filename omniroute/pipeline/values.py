@@ -15,7 +15,7 @@ class PipelineOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     response_body_bytes: int = 64 * 1024 * 1024
     """Largest upstream answer that is not streamed: it is held to read its usage. Over: 502."""
     error_body_bytes: int = 256 * 1024
-    """How much of an upstream's error body is read to classify and relay it; a larger one is relayed as its status alone."""
+    """How much of an upstream's error body is read, to classify and relay it. Over: 502, the next one is tried."""
     held_bytes: int = 1024 * 1024
     """Handshake events held before the first content event of a stream. Over: the next connection is tried."""
 
@@ -38,7 +38,7 @@ class Request(msgspec.Struct, frozen=True):
 
 
 class Served(msgspec.Struct):
-    """What is learnt during one attempt. The one mutable value: it is filled in as the attempt goes on, by its task alone."""
+    """What is learnt during one attempt. The one mutable value: filled in as the attempt goes on, by its task alone."""
 
     target: Target
     number: int

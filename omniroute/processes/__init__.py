@@ -1,1 +1,4 @@
-"""Who starts, watches and stops whom: supervisor, control, workers, the demo provider. Values between them are in ``boot``."""
+"""Who starts, watches and stops whom: supervisor, control, workers, the demo provider.
+
+What they say to each other is in ``boot``.
+"""

@@ -1,4 +1,4 @@
-"""Entry point of every child: ``python -m omniroute.processes.child NAME FD`` (the name is for whoever reads ``ps``)."""
+"""Entry point of every child: ``python -m omniroute.processes.child NAME FD``. The name is for readers of ``ps``."""
 
 from __future__ import annotations
 

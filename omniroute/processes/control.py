@@ -92,8 +92,19 @@ async def _open_doors(nursery: trio.Nursery, process: ProcessOptions, paths: Dat
     """The local admin socket, the socket workers relay to, and the management listener if one is wanted."""
     from omniroute.admin.server import serve  # noqa: PLC0415 - hypercorn is paid for after the first snapshot
 
-    public = f"unix:{paths.control_socket}"
-    binds = [(f"unix:{paths.admin_socket}", True), (process.admin_bind or public, False)]
-    for bind, trusted in binds:
-        log = logging.getLogger("omniroute.admin")
-        await nursery.start(partial(serve, control.admin_app(trusted=trusted), bind, stop=trio.sleep_forever, log=log))
+    log = logging.getLogger("omniroute.admin")
+    apart = process.admin_bind
+    doors = [
+        (f"unix:{paths.admin_socket}", control.admin_app(trusted=True)),
+        # management on a listener of its own leaves health on the public port: load balancers look there
+        (f"unix:{paths.control_socket}", control.admin_app(trusted=False, managed=not apart)),
+    ]
+    if apart:
+        doors.append((apart, control.admin_app(trusted=False)))
+    for bind, app in doors:
+        try:
+            await nursery.start(partial(serve, app, bind, stop=trio.sleep_forever, log=log))
+        except (OSError, ValueError) as exc:
+            name = "--admin-bind " + apart if bind == apart else bind
+            reason = exc.strerror if isinstance(exc, OSError) and exc.strerror else str(exc)
+            raise OmniRouteError(f"Cannot listen on {name}: {reason}. Give HOST:PORT of this machine.") from exc

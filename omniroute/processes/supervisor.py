@@ -1,8 +1,9 @@
 """Who starts, watches and stops whom.
 
-The supervisor holds what outlives any one process: the listening sockets, the shared memory, the data directory's lock. Each
-child is one task of its nursery. A worker that dies is replaced at once; one that dies before it was ready is replaced with
-growing pauses. SIGTERM drains and ends with 0, a second one ends at once; SIGHUP replaces the workers one by one.
+The supervisor holds what outlives any one process: the listening sockets, the shared memory, the data directory's lock.
+Each child is one task of its nursery. A worker that dies is replaced at once; one that dies before it was ready is
+replaced with growing pauses. SIGTERM drains and ends with 0, a second one ends at once; SIGHUP replaces the workers one
+by one.
 """
 
 from __future__ import annotations
@@ -50,6 +51,7 @@ class Child:
         self.said: Ready | Refused | None = None
         self.settled = trio.Event()
         """Ready, refused or dead: the start is over."""
+        self.born_at = trio.current_time()
 
     def signal(self, number: signal.Signals) -> None:
         """Send a signal if the process lives."""
@@ -69,6 +71,7 @@ class Supervisor:
         self._children: set[Child] = set()
         self._free_slots = list(range(SLOTS - 1, -1, -1))
         self._stopping = False
+        self._announced = False
         self._refusal: str | None = None
 
     async def run(self) -> int:
@@ -122,6 +125,7 @@ class Supervisor:
         self._nursery.start_soon(self._keep, control)
         if demo:
             self._nursery.start_soon(self._keep, demo)
+        self._announced = True
         self._announce(url_of(self._listeners[0]), ready)
 
     async def _fail(self, reason: str) -> None:
@@ -200,7 +204,15 @@ class Supervisor:
                 child.said = parse_message(line)
                 if isinstance(child.said, Ready):
                     child.ready.set()
+                    if self._announced:
+                        self._say_ready(child)
                 child.settled.set()
+
+    def _say_ready(self, child: Child) -> None:
+        """One line for each process started after the first ones."""
+        seconds = round(trio.current_time() - child.born_at, 3)
+        pid = child.process.pid if child.process else 0
+        self._log.info("process_ready", process=child.boot.name, pid=pid, seconds=seconds)
 
     async def _impatient(self, child: Child, scope: trio.CancelScope) -> None:
         with trio.move_on_after(READY_S):

@@ -1,7 +1,7 @@
 """Structured logs that never hold a request up: lines go into a bounded buffer, a task writes them out.
 
-One line per request, prompts and secrets never in it. At the bound the oldest behaviour of a log is kept: new lines are dropped
-and counted, and the count is the next line that fits.
+One line per request, prompts and secrets never in it. At the bound new lines are dropped and counted, and the count is
+the next line that fits.
 """
 
 from __future__ import annotations
@@ -97,7 +97,7 @@ class Log:
         return f"{stamp} {level:<7} {self._source:<10} {event} {told}\n".encode(errors="replace")
 
     async def run(self) -> None:
-        """Write lines out until cancelled. Waiting for the reader of our stderr happens in a thread, never in the loop."""
+        """Write lines out until cancelled. Waiting for our stderr's reader happens in a thread, never in the loop."""
         while True:
             await trio.sleep(FLUSH_S)
             if self._lines:

@@ -10,28 +10,34 @@ PAGE = Path(__file__).parents[2] / "docs" / "configuration.md"
 
 HEAD = """# Configuration
 
-Every setting is an environment variable; the most used are flags of `omniroute serve` too. A flag wins over its variable, a
-variable over the default. A value that is not what it must be stops the start with a message naming the variable.
-What can change while the gateway runs (keys, connections, heartbeat, attempts per request) is not here: it is kept in the
-database and changed with `omniroute keys`, `omniroute providers` and `omniroute settings`.
+Every setting is an environment variable; the most used are flags of `omniroute serve` too. A flag wins over its
+variable, a variable over the default. A value that is not what it must be stops the start with a message naming the
+variable. What can change while the gateway runs (keys, connections, heartbeat, attempts per request) is not here: it is
+kept in the database and changed with `omniroute keys`, `omniroute providers` and `omniroute settings`.
 
 This page is written by `make docs` from the code; a test compares the two.
 """
 
 TITLES = {
-    "process": ("Processes", "Also flags of `omniroute serve`: `--host`, `--port`, `--workers`, `--admin-bind`, `--data-dir`, "
-                "`--drain-seconds`, `--log-level`, `--log-format`."),
-    "edge": ("Edge: what clients may do", "Exceeding a limit is answered with the 4xx that says so, then the connection is closed."),
-    "upstream": ("Upstream: connections to providers", "Per-connection timeouts are set with `omniroute providers add`."),
+    "process": (
+        "Processes",
+        "Also flags of `omniroute serve`: `--host`, `--port`, `--workers`, `--admin-bind`, `--data-dir`, "
+        "`--drain-seconds`, `--log-level`, `--log-format`.",
+    ),
+    "edge": ("Edge: what clients may do", "Per worker. What happens at each bound is said beside it."),
+    "upstream": (
+        "Upstream: connections to providers",
+        "Per worker. Timeouts of a provider are its connection's own: `omniroute providers add --timeout`.",
+    ),
     "pipeline": ("Pipeline", ""),
-}  # fmt: skip
+}
 
 TAIL = """
 ## Not settings
 
 | variable | what it does |
 | --- | --- |
-| `OMNIROUTE_MASTER_KEY` | Key of the secrets at rest. Without it a key is made in `master.key` (mode 0600) in the data directory. |
+| `OMNIROUTE_MASTER_KEY` | Key of the secrets at rest. Without it `master.key` (0600) is made in the data directory. |
 | `OMNIROUTE_NO_SPEEDUPS` | Run on the plain-Python twins of the compiled parts; allows one worker. |
 """
 

@@ -61,6 +61,21 @@ def test_several_keys_keep_their_order(jsonspan: ModuleType) -> None:
     assert values(jsonspan, data, b"model", b"n", b"stream") == [b'"m"', None, b"true"]
 
 
+def test_a_repeated_member_is_refused_once_the_document_is_known_to_be_one(jsonspan: ModuleType) -> None:
+    keys = (b"n", b"model")
+    assert jsonspan.unique_spans(b'{"model":1,"x":2,"x":3}', keys) == (None, (9, 10))
+    for data, key in (
+        (b'{"model":1,"model":1}', b"model"),
+        (b'{"model":1,"mod\\u0065l":2,"n":1,"n":2}', b"model"),
+        (b'{"n":1,"n":2,"model":1,"model":2}', b"n"),
+    ):
+        with pytest.raises(ValueError, match="more than one member") as caught:
+            jsonspan.unique_spans(data, keys)
+        assert caught.value.key == key  # type: ignore[attr-defined]
+    with pytest.raises(ValueError, match=r"at byte 21$"):
+        jsonspan.unique_spans(b'{"model":1,"model":1,}', keys)
+
+
 @pytest.mark.parametrize(
     ("data", "offset"),
     [

@@ -201,6 +201,14 @@ def test_idle_and_clean_is_what_a_pool_needs(rig: Rig) -> None:
     assert not other.idle_and_clean
 
 
+def test_a_body_not_read_to_its_end_is_not_clean(rig: Rig) -> None:
+    link, peer = rig.body_link(BODY_LENGTH, 4)
+    assert not link.idle_and_clean
+    peer.send(b"half")
+    assert rig.read_end(link, link.start_body(100, 0.0)) is Status.OK
+    assert link.idle_and_clean
+
+
 def test_an_idle_link_with_something_unread_does_not_spin(rig: Rig) -> None:
     link, peer = rig.pair()
     peer.send(b"x" * 5000)

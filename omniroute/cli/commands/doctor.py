@@ -45,9 +45,11 @@ def _speedups() -> Iterator[Finding]:
         yield Finding("compiled parts", "warning", "switched off by OMNIROUTE_NO_SPEEDUPS", "Unset it for production.")
     else:
         yield Finding(
-            "compiled parts", "problem", "not built: the gateway runs on plain Python, many times slower, with one worker",
+            "compiled parts",
+            "problem",
+            "not built: the gateway runs on plain Python, many times slower, with one worker",
             "Install a C compiler and run 'pip install --force-reinstall --no-deps .' (or 'make serve').",
-        )  # fmt: skip
+        )
 
 
 def _plain_wanted() -> bool:
@@ -153,9 +155,15 @@ def _health(health: object) -> list[Finding]:
 def _connections(providers: object) -> list[Finding]:
     found = admin.rows(providers)
     findings = [
-        Finding("connections", "problem", f"{c['provider']}/{c['label']}: {c['problem']}", "Remove it and add it again, or start with the right master key.")
-        for c in found if c["problem"]
-    ]  # fmt: skip
+        Finding(
+            "connections",
+            "problem",
+            f"{c['provider']}/{c['label']}: {c['problem']}",
+            "Remove it and add it again, or start with the right master key.",
+        )
+        for c in found
+        if c["problem"]
+    ]
     active = [c for c in found if c["active"] and not c["problem"]]
     findings.append(
         Finding("connections", "ok", f"{len(active)} active") if active

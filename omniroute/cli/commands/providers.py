@@ -51,10 +51,11 @@ def COMMAND() -> None:  # noqa: N802 - the name discovery looks for
 @click.option("--allow-private", is_flag=True, help="The base URL may lead to loopback or a private address.")
 @admin.options
 @admin.runs
-async def add(  # noqa: PLR0913 - as many as a connection has settings
+async def add(
     provider: str, base_url: str, key: str | None, label: str | None, models: Sequence[str], priority: int,
     headers: Sequence[str], proxy: str, ca: Path | None, client_cert: Path | None, client_key: Path | None,
-    server_name: str, max_in_flight: int, timeouts: Sequence[str], allow_private: bool, data_dir: str | None, as_json: bool,
+    server_name: str, max_in_flight: int, timeouts: Sequence[str], allow_private: bool,
+    data_dir: str | None, as_json: bool,
 ) -> None:  # fmt: skip
     """Add a connection to PROVIDER, which becomes the prefix of its models: PROVIDER/model."""
     if key is None:
@@ -68,9 +69,9 @@ async def add(  # noqa: PLR0913 - as many as a connection has settings
         "priority": priority,
         "headers": dict(_pair(text, "--header") for text in headers),
         "proxy": proxy,
-        "ca_pem": ca.read_text() if ca else "",
-        "client_cert_pem": client_cert.read_text() if client_cert else "",
-        "client_key_pem": client_key.read_text() if client_key else "",
+        "ca_pem": _text(ca),
+        "client_cert_pem": _text(client_cert),
+        "client_key_pem": _text(client_key),
         "server_name": server_name,
         "timeouts": msgspec.to_builtins(_timeouts(timeouts)),
         "max_in_flight": max_in_flight,
@@ -112,7 +113,7 @@ async def list_providers(data_dir: str | None, as_json: bool) -> None:
 @admin.options
 @admin.runs
 async def test(connection: str, model: str, data_dir: str | None, as_json: bool) -> None:
-    """Make one real, cheap call over CONNECTION (its id, PROVIDER/LABEL, or PROVIDER if it has one) and say what failed."""
+    """Make one real, cheap call over CONNECTION (id, PROVIDER/LABEL, or PROVIDER if it has one) and say what failed."""
     ref = admin.quoted(await _ref(data_dir, connection))
     probed = admin.record(await admin.call(data_dir, "POST", f"/api/providers/{ref}/test", {"model": model}))
     if as_json:
@@ -146,6 +147,10 @@ async def _ref(data_dir: str | None, text: str) -> str:
     if len(named) > 1:
         raise click.ClickException(f"{text} has several connections: name one of {', '.join(named)}.")
     return named[0] if named else text
+
+
+def _text(pem: Path | None) -> str:
+    return pem.read_text() if pem else ""
 
 
 def _pair(text: str, option: str) -> tuple[str, str]:

@@ -18,7 +18,8 @@ def _epilog() -> str:
         lines.append(f"  {variable.name}{also} [{variable.default}]")
         lines.append(f"      {variable.description}")
     lines.append(
-        "  OMNIROUTE_MASTER_KEY\n      Key of the secrets at rest; without it a 0600 file in the data directory is used."
+        "  OMNIROUTE_MASTER_KEY\n"
+        "      Key of the secrets at rest; without it a 0600 file in the data directory is used."
     )
     lines.append("  OMNIROUTE_NO_SPEEDUPS\n      Run on the plain-Python twins of the compiled parts (one worker).")
     return "\n".join(lines)
@@ -42,8 +43,9 @@ def COMMAND(**flags: object) -> None:  # noqa: N802 - the name discovery looks f
     import trio
 
     from omniroute.config import ConfigurationError, load
+    from omniroute.paths import DataDirectoryError
     from omniroute.processes.listen import BindError
-    from omniroute.processes.lock import DataDirectoryLock, LockedError
+    from omniroute.processes.lock import DataDirectoryLock
     from omniroute.processes.supervisor import StartError, Supervisor
     from omniroute.telemetry.log import Log
 
@@ -53,7 +55,7 @@ def COMMAND(**flags: object) -> None:  # noqa: N802 - the name discovery looks f
         with DataDirectoryLock(settings.process.data_dir):
             status = trio.run(Supervisor(settings, log, lambda url, ready: _announce(settings, url, ready)).run)
         log.flush()
-    except (ConfigurationError, LockedError, BindError, StartError) as exc:
+    except (ConfigurationError, DataDirectoryError, BindError, StartError) as exc:
         raise click.ClickException(str(exc)) from exc
     sys.exit(status)
 
@@ -69,7 +71,8 @@ def _announce(settings: Settings, url: str, ready: Ready) -> None:
             "",
             f"  curl -N {url}/v1/chat/completions -H 'Authorization: Bearer {ready.new_key}' \\",
             "    -H 'Content-Type: application/json' \\",
-            """    -d '{"model":"demo/echo","stream":true,"messages":[{"role":"user","content":"Hello from OmniRoute"}]}'""",
+            """    -d '{"model":"demo/echo","stream":true,"""
+            """"messages":[{"role":"user","content":"Hello from OmniRoute"}]}\'""",
             "",
         ]
     click.echo("\n".join(lines))

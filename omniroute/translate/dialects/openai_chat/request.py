@@ -36,7 +36,9 @@ def peek(body: bytes) -> Peeked:
     of ``include_usage`` in it.
     """
     try:
-        model_span, messages_span, stream_span, options_span, n_span = jsonspan.spans(body, _KEYS)
+        model_span, messages_span, stream_span, options_span, n_span = jsonspan.unique_spans(body, _KEYS)
+    except jsonspan.RepeatedMemberError as error:
+        raise _repeated(error.key.decode()) from error
     except ValueError as error:
         raise ClientError(
             f"The request body is not a JSON object ({error}). Send one with 'model' and 'messages'.",
@@ -86,7 +88,10 @@ def _include_usage(body: bytes, options_span: Span) -> tuple[bool, Span | None]:
         return False, None
     if not options.startswith(b"{"):
         raise _wrong("stream_options", 'must be an object, e.g. {"include_usage": true}')
-    (span,) = jsonspan.spans(options, (b"include_usage",))
+    try:
+        (span,) = jsonspan.unique_spans(options, (b"include_usage",))
+    except jsonspan.RepeatedMemberError as error:
+        raise _repeated("stream_options.include_usage") from error
     if span is None:
         return False, None
     asked = _value(options, span, bool, "stream_options.include_usage", "must be true or false")
@@ -121,6 +126,11 @@ def _value(body: bytes, span: Span, kind: type[Value], field: str, rule: str) ->
 
 def _missing(field: str, fix: str) -> ClientError:
     return ClientError(f"'{field}' is missing: {fix}.", param=field, code="missing_required_parameter")
+
+
+def _repeated(field: str) -> ClientError:
+    # Readers differ in which of two they take: what was checked here would not be what the upstream does.
+    return ClientError(f"'{field}' is given more than once: send it once.", param=field, code="invalid_value")
 
 
 def _wrong(field: str, rule: str) -> ClientError:

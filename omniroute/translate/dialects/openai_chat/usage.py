@@ -68,7 +68,8 @@ def _plain_usage_of(raw: bytes) -> Usage | None:
     ):
         return None
     return Usage(
-        prompt, cached, written, 0, completion, outputs.reasoning_tokens, inputs.audio_tokens, outputs.audio_tokens, True
+        prompt, cached, written, 0, completion, outputs.reasoning_tokens, inputs.audio_tokens, outputs.audio_tokens,
+        True,
     )  # fmt: skip
 
 

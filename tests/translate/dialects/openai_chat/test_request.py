@@ -40,7 +40,6 @@ def facts(peeked: Peeked) -> tuple[str, bool, bool, int]:
         (body(b'"stream":true', b'"stream_options":null'), ("m", True, False, 1)),
         (body(b'"stream_options":"ignored while not streaming"'), ("m", False, False, 1)),
         (b'\xef\xbb\xbf {"mod\\u0065l":"caf\\u00e9/\xc3\xa9","messages":[]}', ("café/é", False, False, 1)),
-        (b'{"model":"a","model":"b","messages":[]}', ("b", False, False, 1)),
     ],
 )
 def test_what_is_read(data: bytes, expected: tuple[str, bool, bool, int]) -> None:
@@ -68,6 +67,14 @@ def test_what_is_read(data: bytes, expected: tuple[str, bool, bool, int]) -> Non
         (body(b'"n":"2"'), "n", "invalid_value", "'n' must be a positive integer"),
         (body(b'"n":1.5'), "n", "invalid_value", "'n' must be a positive integer"),
         (body(b'"n":true'), "n", "invalid_value", "'n' must be a positive integer"),
+        (b'{"model":"a","model":"b","messages":[]}', "model", "invalid_value", "'model' is given more than once"),
+        (b'{"model":"a","mod\\u0065l":"a","messages":[]}', "model", "invalid_value", "given more than once"),
+        (body(MESSAGES), "messages", "invalid_value", "'messages' is given more than once"),
+        (body(b'"stream":true', b'"stream":false'), "stream", "invalid_value", "'stream' is given more than once"),
+        (
+            body(b'"stream":true', b'"stream_options":{"include_usage":true,"include_usage":false}'),
+            "stream_options.include_usage", "invalid_value", "given more than once",
+        ),
         (body(b'"stream":true', b'"stream_options":true'), "stream_options", "invalid_value", "must be an object"),
         (
             body(b'"stream":true', b'"stream_options":{"include_usage":1}'),
