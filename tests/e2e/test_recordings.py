@@ -176,8 +176,8 @@ REQUESTS: Final = (
         b'{"stream_options":{"include_usage":true},"messages":[],"stream":true,"model":"m"}',
     ),
     (
-        b'{"model":"%b","messages":[],"stream":false,"stream":null}',
-        b'{"model":"m","messages":[],"stream":false,"stream":null}',
+        b'{"zz":1,"model":"%b","messages":[],"stream":null,"zz":2}',
+        b'{"zz":1,"model":"m","messages":[],"stream":null,"zz":2}',
     ),
 )
 

@@ -33,7 +33,7 @@ SHORT = {"first_byte_s": 0.2, "idle_s": 0.2}
 
 
 def saying(data: bytes, then: str = "rst") -> Fault:
-    """Send ``data``, then break (``rst``), end (``fin``), stay silent (``stall``) or serve on as if nothing were wrong."""
+    """Send ``data``, then break (``rst``), end (``fin``), stay silent (``stall``) or go on serving (``serve``)."""
 
     async def say(talk: Talk) -> None:
         await talk.send(data)
@@ -99,6 +99,12 @@ BEFORE_COMMIT = {
         "server",
     ),
     "an empty stream": (saying(STREAM_HEAD + LAST_CHUNK, "fin"), 502, "upstream_incomplete", "truncated"),
+    "a handshake without end": (
+        saying(answers.stream(*[b": patience\n\n" * 10_000] * 10), "fin"),
+        502,
+        "upstream_incomplete",
+        "too_large",
+    ),
     "HTML under 200": (
         saying(answers.whole(b"<html>\n\nhi</html>", kind="text/html"), "fin"),
         502,
@@ -222,26 +228,13 @@ async def test_a_stall_with_nobody_else_is_a_gateway_timeout(gateway: Standing) 
 @pytest.mark.parametrize("index", range(2, 4))
 async def test_a_stream_broken_after_event_k_ends_with_an_error(gateway: Standing, how: str, index: int) -> None:
     async with AsyncExitStack() as stack:
-        # paced: what arrives in one read with the reset may be lost by the kernel, before anybody has seen it
-        fault = paced([STREAM_HEAD, *(chunked(event) for event in EVENTS[:index])], how)
+        fault = saying(STREAM_HEAD + chunked(*EVENTS[:index]), how)
         provider, bad, good = await two_connections(gateway, stack, fault)
         answer, answer_rows = await broken_stream(gateway, provider, b"".join(EVENTS[:index]))
         assert len(bad.talks) == 1
         assert not good.talks, "no failover after the commit point"
     assert answer.in_band_error["code"] == "upstream_incomplete"
     failed(answer_rows, "reset" if how == "rst" else "truncated")
-
-
-def paced(parts: list[bytes], then: str) -> Fault:
-    """The parts one after another; each has left before the next. Ends as ``saying`` does."""
-
-    async def say(talk: Talk) -> None:
-        for part in parts:
-            await talk.send(part)
-            await trio.sleep(0.02)  # nothing tells that the gateway has read
-        await saying(b"", then)(talk)
-
-    return say
 
 
 async def broken_stream(gateway: Standing, provider: str, before: bytes) -> tuple[Answer, Row]:
@@ -293,6 +286,16 @@ async def test_a_wire_with_a_fault_after_commit_is_not_used_again(gateway: Stand
         assert [len(talk.requests) for talk in peer.talks] == [1, 1]
 
 
+async def test_of_two_answers_one_is_not_enough(gateway: Standing) -> None:
+    """One choice is finished, the other was not when the connection broke."""
+    async with scripted(once(saying(STREAM_HEAD + chunked(ROLE, HELLO, STOP), "rst"))) as peer:
+        provider = await gateway.connect(peer.url())
+        answer = await call(gateway, chat(f"{provider}/m", n=2))
+    assert answer.in_band_error["code"] == "upstream_incomplete"
+    (row,) = await gateway.rows(request_id=answer.headers["x-request-id"])
+    failed(row, "reset")
+
+
 @pytest.mark.slow
 async def test_a_stall_after_commit_is_told_in_band(gateway: Standing) -> None:
     async with scripted(once(saying(STREAM_HEAD + chunked(ROLE, HELLO), "stall"))) as peer:
@@ -316,6 +319,16 @@ async def test_an_answer_that_never_ends_is_cut_at_the_total_deadline(gateway: S
         provider = await gateway.connect(peer.url(), timeouts={"total_s": 0.3})
         answer, row = await broken_stream(gateway, provider, WORLD)
     assert answer.in_band_error["code"] == "gateway_timeout"
+    failed(row, "timeout_total")
+
+
+@pytest.mark.slow
+async def test_the_total_deadline_before_an_answer_has_begun(gateway: Standing) -> None:
+    async with scripted(once(saying(STREAM_HEAD + chunked(ROLE), "stall"))) as peer:
+        provider = await gateway.connect(peer.url(), timeouts={"total_s": 0.2})
+        answer = await call(gateway, chat(f"{provider}/m"))
+    assert (answer.status, answer.error["code"]) == (504, "gateway_timeout")
+    (row,) = await gateway.rows(request_id=answer.headers["x-request-id"])
     failed(row, "timeout_total")
 
 
@@ -366,7 +379,7 @@ SLOPPY = {
 @pytest.mark.parametrize("name", SLOPPY)
 async def test_a_sloppy_end_is_an_end(gateway: Standing, name: str) -> None:
     data, then, shown = SLOPPY[name]
-    fault = paced([data], then)
+    fault = saying(data, then)
     async with scripted(once(fault)) as peer:
         provider = await gateway.connect(peer.url())
         answer = await call(gateway, chat(f"{provider}/m"))
@@ -424,7 +437,7 @@ WHOLE_FAULTS = {
 async def test_a_faulty_whole_answer(gateway: Standing, name: str) -> None:
     data, then, code, error_class = WHOLE_FAULTS[name]
     async with AsyncExitStack() as stack:
-        bad = await stack.enter_async_context(scripted(once(paced([data], then), answers.whole())))
+        bad = await stack.enter_async_context(scripted(once(saying(data, then), answers.whole())))
         good = await stack.enter_async_context(scripted(lambda talk: talk.serve(answers.whole())))
         provider = await gateway.connect(bad.url(), label="bad", priority=1)
         alone = await call(gateway, chat(f"{provider}/m", stream=False))
@@ -436,7 +449,7 @@ async def test_a_faulty_whole_answer(gateway: Standing, name: str) -> None:
         (row,) = await gateway.rows(request_id=alone.headers["x-request-id"])
         failed(row, error_class)
 
-        failing = await stack.enter_async_context(scripted(once(paced([data], then))))
+        failing = await stack.enter_async_context(scripted(once(saying(data, then))))
         provider = await gateway.connect(failing.url(), label="bad", priority=1)
         await gateway.connect(good.url(), provider=provider, label="good", priority=2)
         answer = await call(gateway, chat(f"{provider}/m", stream=False))
