@@ -93,6 +93,7 @@ async def _open_doors(nursery: trio.Nursery, process: ProcessOptions, paths: Dat
     from omniroute.admin.server import serve  # noqa: PLC0415 - hypercorn is paid for after the first snapshot
 
     log = logging.getLogger("omniroute.admin")
+    log.setLevel(logging.WARNING)  # hypercorn tells where it listens, and to press CTRL + C
     apart = process.admin_bind
     doors = [
         (f"unix:{paths.admin_socket}", control.admin_app(trusted=True)),
@@ -104,7 +105,13 @@ async def _open_doors(nursery: trio.Nursery, process: ProcessOptions, paths: Dat
     for bind, app in doors:
         try:
             await nursery.start(partial(serve, app, bind, stop=trio.sleep_forever, log=log))
-        except (OSError, ValueError) as exc:
-            name = "--admin-bind " + apart if bind == apart else bind
-            reason = exc.strerror if isinstance(exc, OSError) and exc.strerror else str(exc)
-            raise OmniRouteError(f"Cannot listen on {name}: {reason}. Give HOST:PORT of this machine.") from exc
+        except* (OSError, ValueError) as failures:
+            raise _cannot_listen(f"--admin-bind {apart}" if bind == apart else bind, failures) from failures
+
+
+def _cannot_listen(name: str, failures: BaseExceptionGroup[OSError | ValueError]) -> OmniRouteError:
+    reason = failures.exceptions[0]
+    if isinstance(reason, BaseExceptionGroup):  # hypercorn's nursery inside ours
+        return _cannot_listen(name, reason)
+    told = reason.strerror if isinstance(reason, OSError) and reason.strerror else str(reason)
+    return OmniRouteError(f"Cannot listen on {name}: {told}. Give HOST:PORT of this machine.")

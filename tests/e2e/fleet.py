@@ -59,6 +59,8 @@ class Caller:
         self._key = key
         self._stream: trio.SocketStream | None = None
         self._http = h11.Connection(h11.CLIENT)
+        self._head: h11.Response | None = None
+        self._body = b""
 
     async def __aenter__(self) -> Caller:
         return self
@@ -98,30 +100,34 @@ class Caller:
             raise NoAnswerError(str(exc)) from exc
 
     async def receive(self, until: Callable[[bytes], bool] | None = None) -> Answer:
-        """The answer; with ``until``, only as much of it as makes that true of the body."""
-        head: h11.Response | None = None
-        body = b""
+        """The answer; with ``until``, as much of it as makes that true of the body: call again for the whole."""
         while True:
             event = await self._event()
             if isinstance(event, h11.Response):
-                head = event
+                self._head, self._body = event, b""
             elif isinstance(event, h11.Data):
-                body += event.data
-                if until is not None and until(body):
-                    assert head is not None
-                    return _answer(head, body, complete=False)
-            elif head is None:
-                await self.close()
-                raise NoAnswerError(repr(event))
+                self._body += event.data
+                if until is not None and until(self._body):
+                    return self._answer(complete=False)
             elif isinstance(event, h11.EndOfMessage):
+                answer = self._answer(complete=True)
+                self._head = None
                 if self._http.our_state is h11.DONE and self._http.their_state is h11.DONE:
                     self._http.start_next_cycle()
                 else:
                     await self.close()
-                return _answer(head, body, complete=True)
+                return answer
             else:
+                answer = self._answer(complete=False) if self._head else None
                 await self.close()
-                return _answer(head, body, complete=False)
+                if answer is None:
+                    raise NoAnswerError(repr(event))
+                return answer
+
+    def _answer(self, *, complete: bool) -> Answer:
+        assert self._head is not None
+        headers = {name.decode(): value.decode() for name, value in self._head.headers}
+        return Answer(self._head.status_code, headers, self._body, complete)
 
     async def _event(self) -> object:
         """The next event; None if the connection ended."""
@@ -143,11 +149,7 @@ class Caller:
             await trio.aclose_forcefully(self._stream)
         self._stream = None
         self._http = h11.Connection(h11.CLIENT)
-
-
-def _answer(head: h11.Response, body: bytes, *, complete: bool) -> Answer:
-    headers = {name.decode(): value.decode() for name, value in head.headers}
-    return Answer(head.status_code, headers, body, complete)
+        self._head = None
 
 
 class Fleet:
