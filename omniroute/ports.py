@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Protocol
+from collections.abc import Mapping, Sequence
+from typing import Final, Protocol
 
 import msgspec
 
@@ -13,6 +13,21 @@ from omniroute.wire import Wire
 Buffer = bytes | bytearray | memoryview
 Headers = tuple[tuple[bytes, bytes], ...]
 """Names in lower case, in the order received."""
+
+CONNECTION_HEADERS: Final = frozenset(
+    {b"connection", b"content-length", b"date", b"keep-alive", b"proxy-connection", b"te", b"trailer"}
+    | {b"transfer-encoding", b"upgrade", b"x-request-id"}
+)
+"""Of a connection or of the edge: an upstream's are never sent on, the edge writes its own."""
+
+
+class HeaderBlock(msgspec.Struct, frozen=True, gc=False):
+    """Headers of an answer of which many are an upstream's: those come as lines and stay lines."""
+
+    lines: bytes
+    """From ``_speedups.heads.relayed_lines``, hence sound, and none of ``CONNECTION_HEADERS``."""
+    pairs: Headers
+    """Sent after them."""
 
 
 class Configuration(Protocol):
@@ -59,11 +74,11 @@ class Reply(Protocol):
         """The client's wire."""
         ...
 
-    async def complete(self, status: int, headers: Headers, body: Sequence[Buffer]) -> None:
+    async def complete(self, status: int, headers: Headers | HeaderBlock, body: Sequence[Buffer]) -> None:
         """Send a whole answer with Content-Length. Raises ``wire.WireError`` if the client is gone or stalls."""
         ...
 
-    def begin(self, status: int, headers: Headers) -> bytes:
+    def begin(self, status: int, headers: Headers | HeaderBlock) -> bytes:
         """The head of a streamed answer, to be given to the pump as the start of ``first``. Sets ``begun``."""
         ...
 
@@ -88,8 +103,8 @@ class Incoming(msgspec.Struct, frozen=True):
     path: str
     """Decoded, without the query; forgiving forms folded (``/v1/v1/x``, ``/chat/completions`` → ``/v1/...``)."""
     query: bytes
-    headers: dict[bytes, bytes]
-    """Names in lower case; of a repeated one the last, except those joined with ", " (accept, cache-control, ...)."""
+    headers: Mapping[bytes, bytes]
+    """Names in lower case; values are made when asked for. Of a repeated one the last, except those joined with ", " (accept, cache-control, ...)."""
     body: bytes
     received_at: float
     """Trio's clock when the head was complete."""
@@ -125,8 +140,8 @@ class Exchange(Protocol):
         ...
 
     @property
-    def headers(self) -> Headers:
-        """Of the response."""
+    def headers(self) -> Sequence[tuple[bytes, bytes]]:
+        """Of the response, in the order received; the pairs are made when looked at."""
         ...
 
     @property
@@ -168,10 +183,12 @@ class ClientGone(Exception):
 
 
 __all__ = [
+    "CONNECTION_HEADERS",
     "Buffer",
     "ClientGone",
     "Configuration",
     "Exchange",
+    "HeaderBlock",
     "Headers",
     "Incoming",
     "Journal",

@@ -277,7 +277,7 @@ static void readable(Conn *c) {
 
 static void turn(int timeout_ms) {
     struct epoll_event ready[MAX_READY];
-    int n = epoll_wait(epoll_fd, ready, MAX_READY, timeout_ms);
+    int n = poll_ready(epoll_fd, ready, MAX_READY, timeout_ms);
     for (int i = 0; i < n && !ended; i++) {
         Conn *c = ready[i].data.ptr;
         if (c->state == CONNECTING) {

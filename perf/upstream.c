@@ -281,7 +281,7 @@ int main(int argc, char **argv) {
     wheel_ms = now_ns() / 1000000;
     struct epoll_event ready[MAX_READY];
     for (;;) {
-        int n = epoll_wait(epoll_fd, ready, MAX_READY, 1);
+        int n = poll_ready(epoll_fd, ready, MAX_READY, 1);
         for (int i = 0; i < n; i++) {
             Conn *c = ready[i].data.ptr;
             uint32_t e = ready[i].events;

@@ -34,6 +34,22 @@ cdef extern from *:
         return at;
     }
 
+    /* The first byte that is no printable ASCII character and no blank; `size` if there is none. */
+    static inline Py_ssize_t omni_first_unprintable(const char *data, Py_ssize_t at, Py_ssize_t size) {
+    #ifdef OMNI_SSE2
+        const __m128i blank = _mm_set1_epi8(' '), del = _mm_set1_epi8(0x7f);
+        while (at + 16 <= size) {
+            const __m128i block = _mm_loadu_si128((const __m128i *)(data + at));
+            /* compared as signed: bytes from 0x80 up are below the blank too */
+            const int hits = _mm_movemask_epi8(_mm_or_si128(_mm_cmplt_epi8(block, blank), _mm_cmpeq_epi8(block, del)));
+            if (hits) return at + __builtin_ctz((unsigned)hits);
+            at += 16;
+        }
+    #endif
+        while (at < size && (unsigned char)data[at] >= 0x20 && (unsigned char)data[at] < 0x7f) at++;
+        return at;
+    }
+
     /* The next '"' that is followed by one of four letters, `size` if there is none. */
     static inline Py_ssize_t omni_quoted(
         const char *data, Py_ssize_t at, Py_ssize_t size, char a, char b, char c, char d
@@ -63,6 +79,7 @@ cdef extern from *:
     Py_ssize_t first_of "omni_first_of"(
         const char* data, Py_ssize_t at, Py_ssize_t size, char one, char two
     ) noexcept nogil
+    Py_ssize_t first_unprintable "omni_first_unprintable"(const char* data, Py_ssize_t at, Py_ssize_t size) noexcept nogil
     Py_ssize_t quoted "omni_quoted"(
         const char* data, Py_ssize_t at, Py_ssize_t size, char a, char b, char c, char d
     ) noexcept nogil

@@ -49,6 +49,7 @@ cdef class Link(Reader):
         bytes heartbeat=b": keep-alive\n\n",
     ):
         """See ``link_py.Link.start_pump``."""
+        cdef bint finished = translator is not None and translator.finished  # by what it was fed before the pump
         if self.op == OP_NONE and sink.feeder is not None:
             raise RuntimeError("another pump already feeds this sink")
         if sink.relay is not None and self.relay is not None and sink.relay is not self.relay:
@@ -64,7 +65,8 @@ cdef class Link(Reader):
         self.first = first
         self.chunked = chunked
         self.heartbeat = heartbeat
-        self.paused = self.finished = False
+        self.paused = False
+        self.finished = finished
         self.idle_s = idle_s
         self.write_s = write_s
         self.after_finish_s = after_finish_s

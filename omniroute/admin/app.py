@@ -25,14 +25,18 @@ from omniroute.storage.ledger import Ledger
 _REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,128}")
 
 
-def build_app(administration: Administration, facts: Facts, ledger: Ledger, *, trusted: bool) -> Starlette:
+def build_app(
+    administration: Administration, facts: Facts, ledger: Ledger, *, trusted: bool, managed: bool = True
+) -> Starlette:
     """The application for one socket.
 
     ``trusted``: the local admin socket, whose file mode is the access control. Otherwise the one that workers relay to.
+    ``managed``: False leaves only what is open to anybody: management has a listener of its own, health is on both.
     """
     desk = Desk(administration, facts, ledger, trusted)
+    served = [endpoint for endpoint in endpoints() if managed or endpoint.access == "open"]
     return Starlette(
-        routes=[Route(endpoint.path, _guarded(desk, endpoint), methods=[endpoint.method]) for endpoint in endpoints()],
+        routes=[Route(endpoint.path, _guarded(desk, endpoint), methods=[endpoint.method]) for endpoint in served],
         exception_handlers={HTTPException: _no_such_path, Exception: _fault},
     )
 

@@ -57,11 +57,14 @@ class Control:
         self.ledger = Ledger(store.database)
         self.facts = facts
 
-    def admin_app(self, *, trusted: bool) -> Starlette:
-        """The admin application for one socket. Starlette is paid for here, after the first snapshot is out."""
+    def admin_app(self, *, trusted: bool, managed: bool = True) -> Starlette:
+        """The admin application for one socket (``managed``: False for health alone).
+
+        Starlette is paid for here, after the first snapshot is out.
+        """
         from omniroute.admin.app import build_app  # noqa: PLC0415 - see above
 
-        return build_app(self.administration, self.facts, self.ledger, trusted=trusted)
+        return build_app(self.administration, self.facts, self.ledger, trusted=trusted, managed=managed)
 
 
 @asynccontextmanager

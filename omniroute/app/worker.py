@@ -59,7 +59,7 @@ class Worker:
             self._driver,
             Routes(_endpoints(pipeline)),
             settings.edge,
-            control_socket=None if settings.process.admin_bind else str(control_socket),
+            control_socket=str(control_socket),
         )
 
     async def run(

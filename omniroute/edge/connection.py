@@ -104,6 +104,9 @@ class ClientConnection:
         wait_s, head_s = (
             (options.keep_alive_s, options.head_timeout_s) if self._served else (options.head_timeout_s, 0.0)
         )
+        if self._state.draining:
+            # its last answer was begun before the draining, without "Connection: close": as for those idle at its start
+            wait_s = min(wait_s, options.drain_idle_s)
         try:
             return await wire.read_head(options.head_bytes, now + wait_s, head_s)
         except WireError as exc:

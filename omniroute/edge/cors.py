@@ -6,6 +6,7 @@ Source: Fetch standard, "CORS protocol". Credentials (cookies) are never allowed
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final
 
 from omniroute.ports import Headers
@@ -35,7 +36,7 @@ class Cors:
             (b"vary", b"Origin"),
         )
 
-    def preflight(self, asked: dict[bytes, bytes], allow: bytes) -> Headers:
+    def preflight(self, asked: Mapping[bytes, bytes], allow: bytes) -> Headers:
         """Headers for an OPTIONS request with headers ``asked`` on a path that serves the methods ``allow``."""
         origin = asked.get(b"origin")
         if not self.allows(origin):

@@ -2,6 +2,7 @@ r"""A request head, from bytes to facts; refuses whatever two readers could fram
 
 Theory
 ------
+A head of the common shape is read by ``_speedups.heads``, which declines all others; those are judged here.
 ``httptools`` (llhttp, strict) refuses most of what request smuggling is made of: Content-Length together with
 Transfer-Encoding, several or malformed Content-Length, codings after ``chunked``, bare LF, folded headers, space before
 a colon, control characters, unknown versions 1.x. What it lets through is refused here:
@@ -32,11 +33,12 @@ from typing import Final, NoReturn
 from urllib.parse import unquote_to_bytes
 
 import httptools
-import msgspec
 
-from omniroute._speedups import BODY_CHUNKED, BODY_LENGTH, BODY_NONE
+from omniroute._speedups import BODY_CHUNKED, BODY_LENGTH, BODY_NONE, heads
 from omniroute.edge.options import EdgeOptions
 from omniroute.errors import ClientError, Kind
+
+RequestHead = heads.RequestHead
 
 METHODS: Final = frozenset({b"GET", b"HEAD", b"POST", b"PUT", b"PATCH", b"DELETE", b"OPTIONS"})
 
@@ -59,37 +61,13 @@ _VERSIONS: Final = (b"HTTP/1.1", b"HTTP/1.0")
 _HTTP2_PREFACE: Final = b"PRI * HTTP/2.0\r\n"
 
 
-class RequestHead(msgspec.Struct, frozen=True):
-    """What a head says."""
-
-    method: str
-    target: bytes
-    """In origin form, as sent: path and query with their escapes."""
-    path: str
-    """Decoded, without the query."""
-    query: bytes
-    headers: dict[bytes, bytes]
-    """Names in lower case; of a repeated one the last, except lists, joined with ", " (cookies with "; ")."""
-    http10: bool
-    keep_alive: bool
-    """The client would send another request after this one."""
-    body: int
-    """How the body is framed: ``BODY_NONE``, ``BODY_LENGTH`` or ``BODY_CHUNKED``."""
-    length: int
-    """With ``BODY_LENGTH``."""
-    expect_continue: bool
-    upgrade: bool
-    """The client offers to leave HTTP/1.1 (``Connection: upgrade``). Whoever answers may take no notice."""
-    raw: bytes
-    """The head as received; lines end with CRLF and none is folded."""
-
-    def header_lines(self) -> list[tuple[bytes, bytes]]:
-        """Every header line in order, repeated ones too, names in lower case. Off the hot path: relaying to control."""
-        lines = []
-        for line in self.raw.split(b"\r\n")[1:-2]:
-            name, _, value = line.partition(b":")
-            lines.append((name.lower(), value.strip()))
-        return lines
+def header_lines(head: RequestHead) -> list[tuple[bytes, bytes]]:
+    """Every header line in order, repeated ones too, names in lower case. Off the hot path: relaying to control."""
+    lines = []
+    for line in head.raw.split(b"\r\n")[1:-2]:
+        name, _, value = line.partition(b":")
+        lines.append((name.lower(), value.strip()))
+    return lines
 
 
 class _Collector:
@@ -125,6 +103,12 @@ class _Collector:
 
 def parse_head(data: bytes, options: EdgeOptions) -> RequestHead:
     """The head in ``data``, which ends with its blank line. Raises ``ClientError``; the connection must close then."""
+    # a head as SDKs send it; whatever else it may be is judged below
+    return heads.parse_request_head(data, options.max_headers, options.target_bytes) or judge_head(data, options)
+
+
+def judge_head(data: bytes, options: EdgeOptions) -> RequestHead:
+    """As ``parse_head``, for any head: this alone decides what is refused and what else is served."""
     collector = _Collector()
     parser = httptools.HttpRequestParser(collector)
     try:

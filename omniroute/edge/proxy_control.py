@@ -17,7 +17,7 @@ import msgspec
 import trio
 
 from omniroute._speedups import BODY_CHUNKED, BODY_LENGTH, BODY_NONE, BODY_UNTIL_EOF, Status
-from omniroute.edge.head import RequestHead
+from omniroute.edge.head import RequestHead, header_lines
 from omniroute.edge.options import EdgeOptions
 from omniroute.edge.reply import ClientReply
 from omniroute.errors import ClientError, OmniRouteError, Overloaded
@@ -220,7 +220,7 @@ def _encode_request(head: RequestHead, peer: str, request_id: str) -> bytes:
     lines = [b"%b %b HTTP/1.1" % (head.method.encode(), head.target)]
     if b"host" not in head.headers:
         lines.append(b"host: localhost")  # HTTP/1.0 has none, 1.1 must
-    for name, value in head.header_lines():
+    for name, value in header_lines(head):
         # "_" and "-" are one character to much that reads headers as variables
         if name not in dropped and name.replace(b"_", b"-") != PEER_HEADER:
             lines.append(b"%b: %b" % (name, value))

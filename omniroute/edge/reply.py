@@ -4,29 +4,22 @@ from __future__ import annotations
 
 import contextlib
 import math
-import re
-from collections.abc import Iterable, Sequence
-from http import HTTPStatus
+from collections.abc import Sequence
 from typing import Final
 
 import msgspec
 import trio
 
+from omniroute._speedups import heads
 from omniroute.edge.state import EdgeState
 from omniroute.errors import GatewayFault, OmniRouteError
-from omniroute.ports import Buffer, Headers
+from omniroute.ports import CONNECTION_HEADERS, Buffer, HeaderBlock, Headers
 from omniroute.wire import Wire, WireError
 
-_STATUS_LINES: Final = {status.value: b"HTTP/1.1 %d %b\r\n" % (status, status.phrase.encode()) for status in HTTPStatus}
-
-_OURS: Final = frozenset(
-    {b"connection", b"content-length", b"date", b"keep-alive", b"proxy-connection", b"transfer-encoding", b"upgrade"}
-    | {b"x-request-id", b"trailer", b"te"}
-)
-"""Headers of the connection or of the edge: never taken from a handler, however they came to it from an upstream."""
+_OURS: Final = heads.NameSet(CONNECTION_HEADERS)
+"""Never taken from a handler, however they came to it."""
 
 _BODILESS: Final = frozenset({204, 304})
-_TOKEN: Final = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _LAST_CHUNK: Final = b"0\r\n\r\n"
 
 
@@ -69,7 +62,7 @@ class ClientReply:
         self.chunked = not http10
         self.ended = False
 
-    async def complete(self, status: int, headers: Headers, body: Sequence[Buffer]) -> None:
+    async def complete(self, status: int, headers: Headers | HeaderBlock, body: Sequence[Buffer]) -> None:
         """Send a whole answer, head and body in one go. ``body``: bytes or views of bytes."""
         length = None if status in _BODILESS else sum(map(len, body))
         head = self._begin(status, headers, b"" if length is None else b"content-length: %d\r\n" % length)
@@ -77,7 +70,7 @@ class ClientReply:
         await self.sink.send(parts, trio.current_time() + self._state.options.write_timeout_s)
         self.ended = True
 
-    def begin(self, status: int, headers: Headers) -> bytes:
+    def begin(self, status: int, headers: Headers | HeaderBlock) -> bytes:
         """The head of a streamed answer. A stream cannot answer HEAD."""
         if self._head_only:
             raise GatewayFault("a stream was begun in answer to HEAD")
@@ -86,7 +79,7 @@ class ClientReply:
         self.keep_alive = False  # the end is the close
         return self._begin(status, headers, b"")
 
-    def begin_sized(self, status: int, headers: Headers, length: int | None) -> bytes:
+    def begin_sized(self, status: int, headers: Headers | HeaderBlock, length: int | None) -> bytes:
         """The head of an answer whose body has ``length`` bytes and is not chunked (None: the header is left out)."""
         self.chunked = False
         return self._begin(status, headers, b"" if length is None else b"content-length: %d\r\n" % length)
@@ -130,49 +123,24 @@ class ClientReply:
             headers = (*headers, (b"retry-after", b"%d" % max(1, math.ceil(error.retry_after_s))))
         await self.complete(error.status, headers, (body,))
 
-    def _begin(self, status: int, headers: Headers, framing: bytes) -> bytes:
+    def _begin(self, status: int, headers: Headers | HeaderBlock, framing: bytes) -> bytes:
         if self.begun:
             raise GatewayFault("a second answer was begun")
         self.begun = True
+        lines = b""
+        if isinstance(headers, HeaderBlock):
+            lines, headers = headers.lines, headers.pairs
         if self._extra:
             headers = (*headers, *self._extra)
-        lines = [name + b": " + value + b"\r\n" for name, value in headers if name not in _OURS]
-        block = b"".join(lines)
-        # one scan of the whole instead of one per header: as many line ends as lines, or something was smuggled in
-        if block.count(b"\n") != len(lines) or block.count(b"\r") != len(lines) or b"\0" in block:
-            block = _cleaned(headers)
         if status == 101:
-            connection = b""
+            connection = b"\r\n"
         elif not self.keep_alive or self._state.draining:
             self.keep_alive = False
-            connection = b"connection: close\r\n"
+            connection = b"connection: close\r\n\r\n"
         else:
-            connection = b"connection: keep-alive\r\n" if self._http10 else b""
-        return b"".join(
-            (
-                _STATUS_LINES.get(status) or b"HTTP/1.1 %d \r\n" % status,
-                self._state.date(),
-                b"x-request-id: ",
-                self._request_id,
-                b"\r\n",
-                block,
-                framing,
-                connection,
-                b"\r\n",
-            )
-        )
-
-
-def _cleaned(headers: Iterable[tuple[bytes, bytes]]) -> bytes:
-    """Header lines with what would end a line or a C string made blanks; a name that is no token is dropped."""
-    return b"".join(
-        b"%b: %b\r\n" % (name, value.translate(_BLANKED))
-        for name, value in headers
-        if name not in _OURS and _TOKEN.fullmatch(name) is not None
-    )
-
-
-_BLANKED: Final = bytes.maketrans(b"\r\n\0", b"   ")
+            connection = b"connection: keep-alive\r\n\r\n" if self._http10 else b"\r\n"
+        start = self._state.head_start(status)
+        return heads.write_reply_head(start, self._request_id, lines, headers, _OURS, framing + connection)
 
 
 class _PlainError(msgspec.Struct):

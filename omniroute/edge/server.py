@@ -82,7 +82,9 @@ class Edge:
     ) -> None:
         """Accept and serve until drained or cancelled; returns when the last connection is closed.
 
-        ``listeners``: listening sockets; they stay the caller's and are made non-blocking. Not restartable.
+        ``listeners``: listening sockets, made non-blocking. They are closed when accepting ends, so that the kernel
+        refuses a newcomer (or hands it to another process that listens) instead of queueing it for nobody. Not
+        restartable.
         """
         async with trio.open_nursery() as clients:  # owns every connection's task
             async with trio.open_nursery() as accepting:  # ends first: no new connection while the old ones finish
@@ -92,6 +94,8 @@ class Edge:
                 task_status.started()
                 await self._draining.wait()
                 accepting.cancel_scope.cancel()
+            for listener in listeners:
+                listener.close()
             clients.cancel_scope.deadline = trio.current_time() + self._drain_s
             await self._leave_idle()
 

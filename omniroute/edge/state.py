@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 from email.utils import formatdate
-from typing import TYPE_CHECKING
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Final
 
 from omniroute.edge.cors import Cors
 from omniroute.edge.options import EdgeOptions
@@ -14,11 +15,13 @@ if TYPE_CHECKING:
     from omniroute.edge.connection import ClientConnection
     from omniroute.edge.proxy_control import ControlProxy
 
+_STATUS_LINES: Final = {status.value: b"HTTP/1.1 %d %b\r\n" % (status, status.phrase.encode()) for status in HTTPStatus}
+
 
 class EdgeState:
     """Owned by :class:`omniroute.edge.Edge`; one event loop, so plain attributes are enough."""
 
-    __slots__ = ("_date", "_date_s", "bodies_held", "control", "cors", "draining", "idle", "options", "routes")
+    __slots__ = ("_date_s", "_starts", "bodies_held", "control", "cors", "draining", "idle", "options", "routes")
 
     def __init__(self, options: EdgeOptions, routes: Routes, control: ControlProxy | None) -> None:
         self.options = options
@@ -31,13 +34,18 @@ class EdgeState:
         """Bytes of request bodies being read or worked on; bound: ``EdgeOptions.bodies_bytes``."""
         self.idle: dict[ClientConnection, float] = {}
         """Connections waiting for a request head, the longest-waiting first, and since when (Trio's clock)."""
-        self._date_s = -1
-        self._date = b""
+        self._date_s = 0
+        self._starts: dict[int, bytes] = {}
 
-    def date(self) -> bytes:
-        """The Date header's line, made once a second (RFC 9110 §6.6.1)."""
+    def head_start(self, status: int) -> bytes:
+        """Status line, Date (RFC 9110 §6.6.1) and the name of the request id's header; made once a second and status."""
         now_s = int(time.time())
         if now_s != self._date_s:
             self._date_s = now_s
-            self._date = b"date: %b\r\n" % formatdate(now_s, usegmt=True).encode()
-        return self._date
+            self._starts.clear()  # which bounds it: a second's statuses are few
+        start = self._starts.get(status)
+        if start is None:
+            line = _STATUS_LINES.get(status) or b"HTTP/1.1 %d \r\n" % status
+            date = formatdate(now_s, usegmt=True).encode()
+            start = self._starts[status] = b"%bdate: %b\r\nx-request-id: " % (line, date)
+        return start

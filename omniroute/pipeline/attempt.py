@@ -7,21 +7,20 @@ from typing import Final
 
 import trio
 
-from omniroute._speedups import Shared
+from omniroute._speedups import Shared, heads
 from omniroute.errors import ClientError, OmniRouteError
 from omniroute.pipeline.encode import encode
 from omniroute.pipeline.gate import Permit
 from omniroute.pipeline.record import Book
 from omniroute.pipeline.relay import Delivery
 from omniroute.pipeline.values import PipelineOptions, Request, Served
-from omniroute.ports import ClientGone, Exchange, Headers, Journal, Reply, Upstream
+from omniroute.ports import CONNECTION_HEADERS, ClientGone, Exchange, HeaderBlock, Journal, Reply, Upstream
 from omniroute.translate import read_error
 
-_NOT_RELAYED: Final = frozenset({
-    b"connection", b"keep-alive", b"proxy-connection", b"te", b"trailer", b"transfer-encoding", b"upgrade",
-    b"content-length", b"date", b"server", b"set-cookie", b"alt-svc", b"strict-transport-security", b"x-request-id",
+_NOT_RELAYED: Final = CONNECTION_HEADERS | {
+    b"server", b"set-cookie", b"alt-svc", b"strict-transport-security",
     b"access-control-allow-origin", b"access-control-allow-credentials", b"access-control-expose-headers",
-})  # fmt: skip
+}  # fmt: skip
 """Response headers that speak of the upstream's own connection, site or browser policy."""
 
 _STREAM_HEADERS: Final = (
@@ -29,7 +28,8 @@ _STREAM_HEADERS: Final = (
     (b"cache-control", b"no-cache"),
     (b"x-accel-buffering", b"no"),
 )
-_STREAM_OWNED: Final = frozenset(name for name, _ in _STREAM_HEADERS)
+_DROPPED: Final = heads.NameSet(_NOT_RELAYED)
+_DROPPED_STREAMING: Final = heads.NameSet(_NOT_RELAYED | {name for name, _ in _STREAM_HEADERS})
 
 
 class Attempts:
@@ -50,7 +50,7 @@ class Attempts:
         """
         target = served.target
         with Permit(target.connection, self._shared):
-            wire_request = encode(request, target)
+            wire_request = encode(request, target, served.attempt_id)
             served.body_bytes = wire_request.body_bytes
             book = Book(self._journal, request, served)
 
@@ -68,7 +68,7 @@ class Attempts:
                     served.connect_ms = exchange.connect_ms
                     delivery = Delivery(request, served, reply, exchange, total_at, record, self._options)
 
-                    def headers() -> Headers:
+                    def headers() -> HeaderBlock:
                         waited_s = served.head_at - called_at
                         return answer_headers(request, served, exchange, waited_s)
 
@@ -84,34 +84,36 @@ class Attempts:
                 record()
 
     async def _deliver(
-        self, request: Request, served: Served, exchange: Exchange, delivery: Delivery, headers: Callable[[], Headers]
+        self,
+        request: Request,
+        served: Served,
+        exchange: Exchange,
+        delivery: Delivery,
+        headers: Callable[[], HeaderBlock],
     ) -> None:
         if not 200 <= exchange.status < 300:
-            body = await delivery.read(self._options.error_body_bytes)
-            raise read_error(exchange.status, exchange.headers, body)
+            raise read_error(exchange.status, exchange.headers, await delivery.explanation())
         if request.peeked.stream:
             await delivery.stream(headers)
         else:
             await delivery.whole(headers)
 
 
-def answer_headers(request: Request, served: Served, exchange: Exchange, upstream_s: float) -> Headers:
+def answer_headers(request: Request, served: Served, exchange: Exchange, upstream_s: float) -> HeaderBlock:
     """What the client is told besides the body: the upstream's end-to-end headers, then where the answer came from."""
     target = served.target
-    total_ms = (trio.current_time() - request.incoming.received_at) * 1000
     upstream_ms = upstream_s * 1000
-    own_ms = max(0.0, total_ms - (trio.current_time() - served.head_at) * 1000 - upstream_ms)
+    own_ms = max(0.0, (served.head_at - request.incoming.received_at) * 1000 - upstream_ms)
     stream = request.peeked.stream
-    relayed = tuple(
-        pair for pair in exchange.headers if pair[0] not in _NOT_RELAYED and not (stream and pair[0] in _STREAM_OWNED)
-    )
-    return (
-        *relayed,
-        *(_STREAM_HEADERS if stream else ()),
-        (b"x-omniroute-provider", target.connection.provider.encode()),
-        (b"x-omniroute-model", target.model.encode()),
-        (b"x-omniroute-connection", target.connection.label.encode()),
-        (b"x-omniroute-attempts", b"%d" % served.number),
-        (b"x-omniroute-overhead-ms", b"%.3f" % own_ms),
-        (b"server-timing", b"gateway;dur=%.3f, upstream;dur=%.3f" % (own_ms, upstream_ms)),
+    return HeaderBlock(
+        heads.relayed_lines(exchange.headers, _DROPPED_STREAMING if stream else _DROPPED),
+        (
+            *(_STREAM_HEADERS if stream else ()),
+            (b"x-omniroute-provider", target.connection.provider.encode()),
+            (b"x-omniroute-model", target.model.encode()),
+            (b"x-omniroute-connection", target.connection.label.encode()),
+            (b"x-omniroute-attempts", b"%d" % served.number),
+            (b"x-omniroute-overhead-ms", b"%.3f" % own_ms),
+            (b"server-timing", b"gateway;dur=%.3f, upstream;dur=%.3f" % (own_ms, upstream_ms)),
+        ),
     )

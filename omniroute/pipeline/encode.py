@@ -17,29 +17,32 @@ FORWARDED: Final = (
 )
 """Client headers an upstream gets to see. Everything else is ours or nobody's business."""
 
+ATTEMPT_HEADER: Final = b"x-omniroute-attempt"
+"""The ledger's id of the attempt, opaque to anybody else: an upstream's own records can be matched with ours row by row."""
+
 _JSON: Final = ((b"content-type", b"application/json"), (b"accept-encoding", b"identity"))
 _ACCEPT_SSE: Final = (b"accept", b"text/event-stream")
 _ACCEPT_JSON: Final = (b"accept", b"application/json")
 
 
-def encode(request: Request, target: Target) -> WireRequest:
+def encode(request: Request, target: Target, attempt_id: str) -> WireRequest:
     """The wire request for ``target``. Raises ClientError for a body that cannot be patched."""
     parts = request.dialect.encode_request(request.incoming.body, request.peeked, model=target.model)
     return WireRequest(
         connection=target.connection,
         method=b"POST",
         path=request.dialect.path,
-        headers=_headers(request, target.connection),
+        headers=_headers(request, target.connection, attempt_id),
         body=parts,
         body_bytes=sum(map(len, parts)),
     )
 
 
-def _headers(request: Request, connection: Connection) -> Headers:
+def _headers(request: Request, connection: Connection, attempt_id: str) -> Headers:
     accept = _ACCEPT_SSE if request.peeked.stream else _ACCEPT_JSON
     credential = connection.credential.reveal()
     own = ((b"authorization", b"Bearer " + credential.encode()),) if credential else ()
     given = request.incoming.headers
     forwarded = tuple((name, given[name]) for name in FORWARDED if name in given)
     extra = tuple((name.encode(), value.encode()) for name, value in connection.headers)
-    return (*_JSON, accept, *own, *forwarded, *extra)
+    return (*_JSON, accept, *own, (ATTEMPT_HEADER, attempt_id.encode()), *forwarded, *extra)

@@ -16,7 +16,7 @@ from omniroute._speedups import SseTap, Status, event_data
 from omniroute.domain import Timeouts
 from omniroute.errors import UpstreamError
 from omniroute.pipeline.values import PipelineOptions, Request, Served
-from omniroute.ports import ClientGone, Exchange, Headers, Reply
+from omniroute.ports import ClientGone, Exchange, HeaderBlock, Reply
 from omniroute.translate import EventKind, read_stream_error
 from omniroute.wire import PumpLimits, Wire, WireError
 
@@ -55,6 +55,16 @@ def upstream_failed(status: Status, served: Served) -> UpstreamError:
     )
 
 
+def not_an_answer(served: Served) -> UpstreamError:
+    """The error for a success status over a body that is no answer."""
+    return UpstreamError(
+        f"Provider '{served.target.connection.provider}' answered with status {served.status} and something that is neither "
+        "a JSON object nor an event stream, such as an HTML page or half a document; is its base URL right?",
+        error_class="malformed",
+        answered=True,
+    )
+
+
 class Delivery:
     """One attempt's answer on its way. ``record`` writes the journal; it is called before the last byte goes out."""
 
@@ -79,18 +89,25 @@ class Delivery:
         self._record = record
         self._options = options
 
-    async def read(self, limit_bytes: int) -> bytes:
-        """The upstream's whole body. Raises UpstreamError or ClientGone."""
+    async def explanation(self) -> bytes:
+        """The body of an error answer, b"" if it is too large or breaks off: its status says enough. Raises ClientGone."""
         try:
-            return await self._source.read_body(limit_bytes, self._read_deadline())
+            return await self._source.read_body(self._options.error_body_bytes, self._read_deadline())
+        except WireError as exc:
+            if exc.status is Status.WATCHED_GONE:
+                raise ClientGone from exc
+            return b""
+
+    async def whole(self, headers: Callable[[], HeaderBlock]) -> None:
+        """Answer with the upstream's whole body. Raises UpstreamError before the commit point, ClientGone."""
+        dialect, served = self._request.dialect, self._served
+        try:
+            body = await self._source.read_body(self._options.response_body_bytes, self._read_deadline())
+            failure = dialect.body_error(body)
         except WireError as exc:
             raise self._reading(exc) from exc
-
-    async def whole(self, headers: Callable[[], Headers]) -> None:
-        """Answer with the upstream's whole body. Raises UpstreamError before the commit point, ClientGone."""
-        body = await self.read(self._options.response_body_bytes)
-        dialect, served = self._request.dialect, self._served
-        failure = dialect.body_error(body)
+        except ValueError as exc:
+            raise not_an_answer(served) from exc
         if failure is not None:
             raise read_stream_error(failure)
         served.usage = dialect.usage_of_body(body)
@@ -104,7 +121,7 @@ class Delivery:
         except WireError as exc:
             raise ClientGone from exc
 
-    async def stream(self, headers: Callable[[], Headers]) -> None:
+    async def stream(self, headers: Callable[[], HeaderBlock]) -> None:
         """Answer with the upstream's stream. Raises UpstreamError before the commit point, ClientGone after or before.
 
         After the commit point an upstream's failure is reported in-band, recorded, and this returns.
@@ -115,8 +132,8 @@ class Delivery:
         served.committed_at = trio.current_time()
         first = reply.begin(served.status, headers()) + reply.frame(held)
         if tap.done or source.body_complete:
-            served.bytes_out = len(held)
             last = tap.finish()
+            served.bytes_out = len(held) + len(last)
             await self._finish(tap, Status.OK, first + reply.frame(last) + reply.last_chunk)
             return
         limits = PumpLimits(
@@ -132,7 +149,11 @@ class Delivery:
             self._read_along(tap)
         if status in CLIENT_LEFT:
             raise ClientGone
-        await self._finish(tap, status, source.result if status is Status.OK else reply.last_chunk)
+        tail = reply.last_chunk
+        if status is Status.OK:
+            tail = source.result
+            served.bytes_out += self._payload_bytes(tail)
+        await self._finish(tap, status, tail)
 
     async def _hold(self, tap: SseTap) -> bytes:
         """Everything up to the first content event, and what came with it. Raises UpstreamError or ClientGone."""
@@ -146,20 +167,28 @@ class Delivery:
             events = tap.split(piece) if piece else [tap.finish()]
             committed = self._commits(tap, events)
             held += events
-            held_bytes += len(piece)
+            # What the tap keeps of an incomplete event is bounded by the tap: an image may well come first.
+            held_bytes += sum(map(len, events))
             if committed:
                 self._read_along(tap)
                 return b"".join(held)
             if not piece:
+                if tap.cut or (held_bytes and not tap.events):
+                    raise not_an_answer(self._served)
                 raise upstream_failed(Status.TRUNCATED, self._served)
             if tap.overflow or held_bytes > self._options.held_bytes:
                 raise upstream_failed(Status.TOO_LARGE, self._served)
 
     def _commits(self, tap: SseTap, events: list[bytes]) -> bool:
-        """Whether one of ``events`` is content; those after it need not be looked at. Raises UpstreamError."""
-        classify = self._request.dialect.classify_event
-        for event in events:
-            kind = classify(event_data(event))
+        """Whether one of ``events`` is content; those after it need not be looked at. Raises UpstreamError.
+
+        A whole answer in place of a stream is made one: some providers ignore ``stream``, and no client looks for that.
+        """
+        dialect = self._request.dialect
+        for place, event in enumerate(events):
+            kind = dialect.classify_event(event_data(event))
+            if kind is EventKind.CONTENT and event.startswith(b"{"):
+                events[place] = dialect.unfold(event)
             if kind is EventKind.ERROR:
                 raise read_stream_error(tap.error)
             if kind is not EventKind.HANDSHAKE:
@@ -170,7 +199,8 @@ class Delivery:
         """Record, then send the end: a clean one, or the error in the client's dialect."""
         served, reply, dialect = self._served, self._reply, self._request.dialect
         self._read_along(tap)
-        complete = tap.done or tap.finishes > 0
+        # An upstream may give fewer answers than asked for; if it also breaks off, the missing ones were on their way.
+        complete = tap.done or tap.finished or (status is Status.OK and tap.finishes > 0)
         if tap.error:
             served.outcome = "upstream_error"
             served.error_class = "in_band_error"
@@ -183,6 +213,9 @@ class Delivery:
             served.outcome = "upstream_error"
             served.error_class = error.error_class
             event = dialect.error_event(error, self._request.incoming.request_id)
+            if status is Status.OK:
+                event = b"\n\n" + event  # the upstream's last event may lack its blank line; one too many is nothing
+            served.bytes_out += len(event)
             self._record()
             await self._send(tail.removesuffix(reply.last_chunk) + reply.frame(event) + reply.last_chunk)
             return
@@ -194,6 +227,11 @@ class Delivery:
             await self._reply.end(tail)
         except WireError as exc:
             raise ClientGone from exc
+
+    def _payload_bytes(self, tail: bytes) -> int:
+        """Of a pump's tail, without framing: at most one chunk, then the last."""
+        framed = len(tail) - len(self._reply.last_chunk)
+        return framed - tail.index(b"\r\n") - 4 if framed and self._reply.chunked else framed
 
     def _read_along(self, tap: SseTap) -> None:
         self._served.events = tap.events
@@ -210,4 +248,5 @@ class Delivery:
     def _reading(self, exc: WireError) -> Exception:
         if exc.status is Status.WATCHED_GONE:
             return ClientGone()
-        return upstream_failed(exc.status, self._served)
+        late = exc.status is Status.DEADLINE and self._total_at and trio.current_time() >= self._total_at
+        return upstream_failed(Status.TOTAL_DEADLINE if late else exc.status, self._served)

@@ -92,8 +92,26 @@ async def _open_doors(nursery: trio.Nursery, process: ProcessOptions, paths: Dat
     """The local admin socket, the socket workers relay to, and the management listener if one is wanted."""
     from omniroute.admin.server import serve  # noqa: PLC0415 - hypercorn is paid for after the first snapshot
 
-    public = f"unix:{paths.control_socket}"
-    binds = [(f"unix:{paths.admin_socket}", True), (process.admin_bind or public, False)]
-    for bind, trusted in binds:
-        log = logging.getLogger("omniroute.admin")
-        await nursery.start(partial(serve, control.admin_app(trusted=trusted), bind, stop=trio.sleep_forever, log=log))
+    log = logging.getLogger("omniroute.admin")
+    log.setLevel(logging.WARNING)  # hypercorn tells where it listens, and to press CTRL + C
+    apart = process.admin_bind
+    doors = [
+        (f"unix:{paths.admin_socket}", control.admin_app(trusted=True)),
+        # management on a listener of its own leaves health on the public port: load balancers look there
+        (f"unix:{paths.control_socket}", control.admin_app(trusted=False, managed=not apart)),
+    ]
+    if apart:
+        doors.append((apart, control.admin_app(trusted=False)))
+    for bind, app in doors:
+        try:
+            await nursery.start(partial(serve, app, bind, stop=trio.sleep_forever, log=log))
+        except* (OSError, ValueError) as failures:
+            raise _cannot_listen(f"--admin-bind {apart}" if bind == apart else bind, failures) from failures
+
+
+def _cannot_listen(name: str, failures: BaseExceptionGroup[OSError | ValueError]) -> OmniRouteError:
+    reason = failures.exceptions[0]
+    if isinstance(reason, BaseExceptionGroup):  # hypercorn's nursery inside ours
+        return _cannot_listen(name, reason)
+    told = reason.strerror if isinstance(reason, OSError) and reason.strerror else str(reason)
+    return OmniRouteError(f"Cannot listen on {name}: {told}. Give HOST:PORT of this machine.")

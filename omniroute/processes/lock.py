@@ -62,7 +62,13 @@ class DataDirectoryLock:
             DataDirectoryError: the directory cannot be used.
         """
         self.paths.create()
-        fd = os.open(self.paths.lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, LOCK_MODE)
+        try:
+            fd = os.open(self.paths.lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, LOCK_MODE)
+        except OSError as exc:
+            raise DataDirectoryError(
+                f"cannot open {self.paths.lock}: {exc.strerror or exc}; give this user the right to write there, "
+                "or choose another directory with --data-dir"
+            ) from exc
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as exc:

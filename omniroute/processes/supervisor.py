@@ -10,26 +10,22 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
-import sys
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 
 import trio
 
 from omniroute._speedups import Shared, SnapshotArea
 from omniroute.config import Settings
-from omniroute.processes.boot import Boot, Ready, Refused, anonymous_memory, parse_message, send_boot
+from omniroute.processes.boot import Boot, Ready, Refused, anonymous_memory
 from omniroute.processes.listen import bind, loopback_listener, url_of
+from omniroute.processes.spawn import Child
 from omniroute.telemetry.log import Log
 from omniroute.telemetry.metrics import clear_gauges
 
 STOP_GRACE_S: Final = 5.0
 """Past the drain time, how long a child may take to unwind before it is killed."""
-READY_S: Final = 30.0
-"""A child that is not ready by then is started again."""
 BACKOFF_S: Final = (0.1, 0.5, 1.0, 2.0, 5.0)
 """Pauses before the next try when a child died before it was ready."""
 SLOTS: Final = 64
@@ -40,40 +36,31 @@ class StartError(Exception):
     """The gateway cannot start; the message says why and what to do."""
 
 
-class Child:
-    """One process and what is known of it."""
-
-    def __init__(self, boot: Boot) -> None:
-        self.boot = boot
-        self.process: trio.Process | None = None
-        self.ready = trio.Event()
-        self.exited = trio.Event()
-        self.said: Ready | Refused | None = None
-        self.settled = trio.Event()
-        """Ready, refused or dead: the start is over."""
-
-    def signal(self, number: signal.Signals) -> None:
-        """Send a signal if the process lives."""
-        if self.process is not None and self.process.returncode is None:
-            self.process.send_signal(number)
-
-
 class Supervisor:
     """Runs one gateway. ``run`` returns the exit status."""
 
     def __init__(self, settings: Settings, log: Log, announce: Callable[[str, Ready], None]) -> None:
-        """``announce`` is called once, with the gateway's URL and what control said, when all processes are ready."""
+        """``announce`` is called once, with the gateway's URL and what control said, when the gateway serves."""
         self._settings = settings
         self._log = log
         self._announce = announce
+        self._worker_count = settings.process.workers or os.cpu_count() or 1
         self._workers: dict[int, Child] = {}
+        self._changing: dict[int, trio.Lock] = {}
+        """Held while a worker is being replaced: a reload and its death must not both do it."""
         self._children: set[Child] = set()
         self._free_slots = list(range(SLOTS - 1, -1, -1))
+        self._spare = trio.Semaphore(SLOTS - self._worker_count - 2)
+        """Slots beyond one for each worker, control and the demo: for workers that drain after a reload."""
+        self._reload_wanted = False
+        self._reloading = False
+        self._announced = False
         self._stopping = False
+        self._status = 0
         self._refusal: str | None = None
 
     async def run(self) -> int:
-        """Serve until told to stop. Raises StartError."""
+        """Serve until told to stop. Raises StartError, BindError."""
         process = self._settings.process
         self._listeners = bind(process.host, process.port)
         self._demo_listener = loopback_listener() if process.demo else None
@@ -91,46 +78,45 @@ class Supervisor:
         finally:
             for listener in self._listeners:
                 listener.close()
+            if self._demo_listener:
+                self._demo_listener.close()
             os.close(self._shared_fd)
             os.close(self._snapshot_fd)
         if self._refusal:
             raise StartError(self._refusal)
         return self._status
 
-    _status = 0
-
     async def _start_all(self) -> None:
         """Control and the workers at once: a worker waits for the first snapshot by itself."""
         control = self._launch("control", "control")
-        count = self._settings.process.workers or os.cpu_count() or 1
-        for index in range(count):
+        for index in range(self._worker_count):
             self._workers[index] = self._launch("worker", f"worker-{index}")
+            self._changing[index] = trio.Lock()
         await control.settled.wait()
-        if isinstance(control.said, Refused) or not isinstance(control.said, Ready):
-            said = (
-                control.said.reason
-                if isinstance(control.said, Refused)
-                else "control died while starting; see its log lines above"
-            )
+        if self._stopping:
+            return
+        if not isinstance(control.said, Ready):
+            said = control.said.reason if isinstance(control.said, Refused) else _DIED
             await self._fail(said)
             return
-        ready = control.said
-        demo = self._launch("demo", "demo") if ready.demo_wanted and self._demo_listener else None
-        for child in (*self._workers.values(), *([demo] if demo else [])):
-            await child.settled.wait()
-        for index, child in self._workers.items():
-            self._nursery.start_soon(self._keep_worker, index, child)
         self._nursery.start_soon(self._keep, control)
-        if demo:
-            self._nursery.start_soon(self._keep, demo)
-        self._announce(url_of(self._listeners[0]), ready)
+        if control.said.demo_wanted and self._demo_listener:
+            # Nobody waits for it: whoever calls it meanwhile waits in the backlog of its listening socket.
+            self._nursery.start_soon(self._keep, self._launch("demo", "demo"))
+        for child in self._workers.values():
+            await child.settled.wait()
+        for index in self._workers:
+            self._nursery.start_soon(self._keep_worker, index)
+        if not self._stopping:
+            self._announced = True
+            self._announce(url_of(self._listeners[0]), control.said)
 
     async def _fail(self, reason: str) -> None:
         self._refusal = reason
         await self._stop(at_once=True)
 
     # -- children ---------------------------------------------------------------------------------------------------
-    def _launch(self, role: str, name: str) -> Child:
+    def _launch(self, role: Literal["worker", "control", "demo"], name: str) -> Child:
         slot = self._free_slots.pop()
         listeners: tuple[int, ...] = ()
         if role == "worker":
@@ -138,7 +124,7 @@ class Supervisor:
         elif role == "demo" and self._demo_listener:
             listeners = (self._demo_listener.fileno(),)
         boot = Boot(
-            role=role,  # type: ignore[arg-type]  # one of three literals
+            role=role,
             name=name,
             settings=self._settings,
             slot=slot,
@@ -153,85 +139,47 @@ class Supervisor:
         return child
 
     async def _live(self, child: Child) -> None:
-        """One child from birth to death."""
-        ours, theirs = socket.socketpair()
-        boot = child.boot
         try:
-            send_boot(ours, boot)
-            run = partial(
-                trio.run_process,
-                [sys.executable, "-m", "omniroute.processes.child", boot.name, str(theirs.fileno())],
-                check=False,
-                pass_fds=(theirs.fileno(), boot.shared_fd, boot.snapshot_fd, *boot.listener_fds),
-                deliver_cancel=_kill,
-            )
-            async with trio.open_nursery() as nursery:  # the process, and what it says
-                child.process = await nursery.start(run)
-                theirs.close()
-                nursery.start_soon(self._hear, child, trio.socket.from_stdlib_socket(ours))
-                nursery.start_soon(self._impatient, child, nursery.cancel_scope)
-                await child.process.wait()
-                nursery.cancel_scope.cancel()
+            await child.live(self._log, self._say_ready)
         finally:
-            theirs.close()
-            ours.close()
-            child.exited.set()
-            child.settled.set()
+            # in one step with its exit: whoever waits for that finds the slot free
+            slot = child.boot.slot
             self._children.discard(child)
-            self._shared.slot_clear(boot.slot)
-            clear_gauges(self._shared, boot.slot)
-            self._free_slots.append(boot.slot)
-            if child.process is not None and not self._stopping:
-                self._log.warning(
-                    "process_ended", process=boot.name, pid=child.process.pid, status=child.process.returncode
-                )
+            self._shared.slot_clear(slot)
+            clear_gauges(self._shared, slot)
+            self._free_slots.append(slot)
+            if child.pid and not self._stopping:
+                self._log.warning("process_ended", process=child.boot.name, pid=child.pid, status=child.status)
 
-    async def _hear(self, child: Child, channel: trio.socket.SocketType) -> None:
-        data = b""
-        while True:
-            try:
-                more = await channel.recv(65536)
-            except OSError:
-                return
-            if not more:
-                return
-            data += more
-            while b"\n" in data:
-                line, data = data.split(b"\n", 1)
-                child.said = parse_message(line)
-                if isinstance(child.said, Ready):
-                    child.ready.set()
-                child.settled.set()
-
-    async def _impatient(self, child: Child, scope: trio.CancelScope) -> None:
-        with trio.move_on_after(READY_S):
-            await child.settled.wait()
-            return
-        self._log.error("process_not_ready", process=child.boot.name, seconds=READY_S)
-        scope.cancel()
+    def _say_ready(self, child: Child) -> None:
+        """One line for each process started after the first ones."""
+        if self._announced:
+            seconds = round(trio.current_time() - child.born_at, 3)
+            self._log.info("process_ready", process=child.boot.name, pid=child.pid, seconds=seconds)
 
     async def _keep(self, child: Child) -> None:
         """Start the same process again whenever it ends."""
         failures = 0
         while True:
             await child.exited.wait()
+            failures = await self._pause(child, failures)
             if self._stopping:
                 return
-            failures = await self._pause(child, failures)
             child = self._launch(child.boot.role, child.boot.name)
 
-    async def _keep_worker(self, index: int, child: Child) -> None:
+    async def _keep_worker(self, index: int) -> None:
         """The same for a worker, whose successor may have been started by a reload."""
         failures = 0
         while True:
-            await child.exited.wait()
-            if self._stopping:
-                return
-            if self._workers[index] is child:
-                failures = await self._pause(child, failures)
-                if self._workers[index] is child:
-                    self._workers[index] = self._launch("worker", child.boot.name)
             child = self._workers[index]
+            await child.exited.wait()
+            async with self._changing[index]:
+                if self._workers[index] is not child:
+                    continue
+                failures = await self._pause(child, failures)
+                if self._stopping:
+                    return
+                self._workers[index] = self._launch("worker", child.boot.name)
 
     async def _pause(self, child: Child, failures: int) -> int:
         if child.ready.is_set():
@@ -252,19 +200,38 @@ class Supervisor:
                 self._nursery.start_soon(self._stop, stops > 1)
 
     async def _reload(self) -> None:
-        """Replace the workers one by one: the new one serves before the old one stops accepting."""
-        for index in sorted(self._workers):
-            if self._stopping:
-                return
+        """Replace all workers. Asked again meanwhile: once more when this is done, however often it was asked."""
+        self._reload_wanted = True
+        if self._reloading:
+            return
+        self._reloading = True
+        while self._reload_wanted:
+            self._reload_wanted = False
+            for index in sorted(self._workers):
+                if self._stopping or not await self._replace(index):
+                    break
+        self._reloading = False
+
+    async def _replace(self, index: int) -> bool:
+        """Replace one worker: the new one serves before the old one stops accepting. Whether that worked."""
+        await self._spare.acquire()
+        async with self._changing[index]:
             old = self._workers[index]
             new = self._launch("worker", old.boot.name)
             await new.settled.wait()
-            if not new.ready.is_set():
+            replaced = new.ready.is_set()
+            if replaced:
+                self._workers[index] = new
+                old.signal(signal.SIGTERM)
+                self._log.info("worker_replaced", process=old.boot.name)
+            else:
                 self._log.error("reload_failed", process=old.boot.name)
-                return
-            self._workers[index] = new
-            old.signal(signal.SIGTERM)
-            self._log.info("worker_replaced", process=old.boot.name)
+        self._nursery.start_soon(self._give_back_spare, old if replaced else new)
+        return replaced
+
+    async def _give_back_spare(self, leaving: Child) -> None:
+        await leaving.exited.wait()
+        self._spare.release()
 
     async def _stop(self, at_once: bool = False) -> None:
         """Workers drain, then control writes what they left, then all is over. ``at_once``: kill."""
@@ -294,9 +261,8 @@ class Supervisor:
             child.signal(signal.SIGKILL)
 
 
+_DIED: Final = "control died while starting; see its log lines above"
+
+
 def _boot_id() -> bytes:
     return Path("/proc/sys/kernel/random/boot_id").read_bytes().strip()
-
-
-async def _kill(process: trio.Process) -> None:
-    process.kill()

@@ -20,6 +20,7 @@ from omniroute.translate.dialects.openai_chat import (
     models_body,
     peek,
     tap,
+    unfold,
     usage_of,
     usage_of_body,
 )
@@ -50,6 +51,7 @@ __all__ = [
     "read_stream_error",
     "retryable",
     "tap",
+    "unfold",
     "usage_of",
     "usage_of_body",
 ]

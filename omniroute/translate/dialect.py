@@ -72,6 +72,9 @@ class Dialect(msgspec.Struct, frozen=True):
     classify_event: Callable[[bytes], EventKind]
     usage_of: Callable[[bytes], Usage]
     usage_of_body: Callable[[bytes], Usage]
+    unfold: Callable[[bytes], bytes]
+    """A whole answer as the stream it should have been."""
     body_error: Callable[[bytes], bytes | None]
+    """The error that a body under a success status is, None for an answer. Raises ValueError for what is neither."""
     error_body: Callable[[OmniRouteError, str], bytes]
     error_event: Callable[[OmniRouteError, str], bytes]

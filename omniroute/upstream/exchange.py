@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Self
 
-from omniroute.ports import Headers
 from omniroute.upstream.pool import Pool
 from omniroute.upstream.response import ResponseHead
 from omniroute.upstream.wire import UpstreamWire
@@ -23,7 +23,7 @@ class Exchange:
     def __init__(self, pool: Pool, wire: UpstreamWire, head: ResponseHead, *, whole: bool, connect_ms: int) -> None:
         """``whole``: all of the request was sent."""
         self.status: int = head.status
-        self.headers: Headers = head.headers
+        self.headers: Sequence[tuple[bytes, bytes]] = head.headers
         self.connect_ms: int = connect_ms
         self.reused: bool = wire.uses > 0
         self.source: UpstreamWire = wire

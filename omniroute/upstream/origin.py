@@ -14,6 +14,7 @@ from urllib.parse import SplitResult, quote, unquote, urlsplit
 
 import msgspec
 
+from omniroute._speedups import heads
 from omniroute.domain import Connection, Secret, TlsProfile
 from omniroute.errors import GatewayFault
 from omniroute.ports import WireRequest
@@ -99,19 +100,19 @@ class Route:
         start = self._heads.get((request.method, request.path))
         if start is None:
             start = self._start(request.method, request.path)
-        head = start + b"".join([b"%b: %b\r\n" % pair for pair in request.headers])
-        lines = len(request.headers) + 2
-        if head.count(b"\n") != lines or head.count(b"\r") != lines or b"\0" in head:
-            raise GatewayFault("a header for the upstream holds a line break or NUL; nothing was sent")
-        if request.body_bytes or request.method not in _BODILESS:
-            return b"%bContent-Length: %d\r\n\r\n" % (head, request.body_bytes)
-        return head + b"\r\n"
+        sized = request.body_bytes or request.method not in _BODILESS
+        try:
+            return heads.write_request_head(start, request.headers, request.body_bytes if sized else -1)
+        except ValueError as exc:
+            raise GatewayFault("a header for the upstream holds a line break or NUL; nothing was sent") from exc
 
     def _start(self, method: bytes, path: str) -> bytes:
         path, _, query = path.partition("?")
         # "%" stays: the parts come encoded; what HTTP could not carry in a request line is encoded here
         target = quote(self._base_path + path, safe="/%:@!$&'()*+,;=-._~") or "/"
         queries = "&".join(quote(part, safe="/%:@!$&'()*+,;=-._~?") for part in (self._query, query) if part)
+        if not method.isalpha():  # a line break in it would be one in the head
+            raise GatewayFault("a method for the upstream is no method; nothing was sent")
         start = method + b" " + (f"{target}?{queries}" if queries else target).encode("ascii") + self._host_line
         if len(self._heads) >= _MAX_HEADS:
             del self._heads[next(iter(self._heads))]

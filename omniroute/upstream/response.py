@@ -1,5 +1,6 @@
 """Response heads, sans-IO: bytes to a :class:`ResponseHead` with its body framing (RFC 9112 §6.3).
 
+A head of the common shape is read by ``_speedups.heads``, which declines all others; those are judged here:
 llhttp (strict) reads the head; what it leaves open is decided here: which transfer codings count, HTTP/1.0, keep-alive.
 A head that could be read in two ways is ``malformed`` and its wire is never used again: the other reading may belong to
 an attacker who shares the upstream (response splitting).
@@ -10,33 +11,14 @@ from __future__ import annotations
 from typing import Final
 
 import httptools
-import msgspec
 
-from omniroute._speedups import BODY_CHUNKED, BODY_LENGTH, BODY_NONE, BODY_UNTIL_EOF
-from omniroute.ports import Headers
+from omniroute._speedups import BODY_CHUNKED, BODY_LENGTH, BODY_NONE, BODY_UNTIL_EOF, heads
+
+ResponseHead = heads.ResponseHead
 
 
 class MalformedHeadError(Exception):
     """Not a response head we would act on. The message names the fault, never the bytes."""
-
-
-class ResponseHead(msgspec.Struct, frozen=True, gc=False):
-    """One response head. ``keep_alive``: the wire may carry another exchange once the body is read."""
-
-    status: int
-    headers: Headers
-    keep_alive: bool
-    body_kind: int
-    """``BODY_*``."""
-    body_bytes: int
-    """With BODY_LENGTH."""
-    keep_alive_s: float
-    """How long the upstream says it keeps an idle connection (``Keep-Alive: timeout=``), 0 if it does not say."""
-
-    @property
-    def interim(self) -> bool:
-        """A 1xx: the real head follows."""
-        return self.status < 200
 
 
 class _Collector:
@@ -60,6 +42,12 @@ _FRAMING: Final = frozenset((b"content-length", b"transfer-encoding", b"connecti
 
 def parse_response_head(data: bytes, method: bytes) -> ResponseHead:
     """The head in ``data`` (up to and including its blank line), an answer to ``method``. Raises MalformedHeadError."""
+    # a head as providers send it; whatever else it may be is judged below
+    return heads.parse_response_head(data, bodiless=method == b"HEAD") or judge_response_head(data, method)
+
+
+def judge_response_head(data: bytes, method: bytes) -> ResponseHead:
+    """As ``parse_response_head``, for any head: this alone decides what is malformed and what else is understood."""
     parser, headers = _parsed(data)
     old = parser.get_http_version() == "1.0"
     status = parser.get_status_code()
@@ -80,10 +68,10 @@ def parse_response_head(data: bytes, method: bytes) -> ResponseHead:
     return ResponseHead(
         status,
         tuple(headers),
-        kind != BODY_UNTIL_EOF and _keep_alive(options, old),
         kind,
         length,
         _announced_s(hint) if hint else 0.0,
+        keep_alive=kind != BODY_UNTIL_EOF and _keep_alive(options, old),
     )
 
 

@@ -11,12 +11,16 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from functools import partial
 from pathlib import Path
+from typing import IO
 
 import msgspec
 import trio
 
 START_S = 30.0
 STOP_S = 20.0
+
+MARK = "E2E_GATEWAY"
+"""In the environment of a gateway and of all its children: whose they are."""
 
 
 class Gateway:
@@ -38,7 +42,7 @@ class Gateway:
     def pids(self, role: str) -> list[int]:
         """Process ids of living children whose name starts with ``role``."""
         found = []
-        for line in Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split():
+        for line in _children(self.process.pid):
             try:
                 argv = Path(f"/proc/{line}/cmdline").read_bytes().split(b"\0")
             except FileNotFoundError:
@@ -98,12 +102,22 @@ class Gateway:
             return await self.process.wait()
 
 
+def _children(pid: int) -> list[str]:
+    """Process ids of its living children. Each is listed under the thread that started it."""
+    lists = Path(f"/proc/{pid}/task").glob("*/children")
+    return [child for one in lists for child in one.read_text().split()]
+
+
 @asynccontextmanager
 async def running_gateway(
-    data_dir: Path, *args: str, workers: int = 1, env: dict[str, str] | None = None
+    data_dir: Path,
+    *args: str,
+    workers: int = 1,
+    env: dict[str, str] | None = None,
+    stderr: IO[bytes] | None = None,
 ) -> AsyncIterator[Gateway]:
-    """A gateway that is ready; stopped, and checked for leftovers, on the way out."""
-    environ = {**os.environ, "OMNIROUTE_LOG_LEVEL": "info", **(env or {})}
+    """A gateway that is ready; stopped, and checked for leftovers, on the way out. ``stderr``: where its log goes."""
+    environ = {**os.environ, "OMNIROUTE_LOG_LEVEL": "info", **(env or {}), MARK: str(data_dir)}
     command = [
         sys.executable,
         "-m",
@@ -118,7 +132,7 @@ async def running_gateway(
         *args,
     ]
     async with trio.open_nursery() as nursery:
-        start = partial(trio.run_process, command, stdout=subprocess.PIPE, check=False, env=environ)
+        start = partial(trio.run_process, command, stdout=subprocess.PIPE, stderr=stderr, check=False, env=environ)
         process: trio.Process = await nursery.start(start)
         gateway = Gateway(data_dir, process, environ)
         try:
@@ -152,16 +166,16 @@ async def _read_announcement(gateway: Gateway) -> None:
 
 
 def leftovers(data_dir: Path) -> list[str]:
-    """Command lines of living processes that mention ``data_dir`` (there must be none after a stop)."""
+    """Command lines of living processes that belong to the gateway of ``data_dir`` (there must be none after a stop)."""
     found = []
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
             try:
-                cmdline = (entry / "cmdline").read_bytes()
+                cmdline, environ = (entry / "cmdline").read_bytes(), (entry / "environ").read_bytes()
             except OSError:
                 continue
-            if str(data_dir).encode() in cmdline:
-                found.append(cmdline.decode())
+            if f"{MARK}={data_dir}\0".encode() in environ:
+                found.append(cmdline.replace(b"\0", b" ").decode())
     return found
 
 

@@ -44,6 +44,15 @@ class Handlers:
             raise
         await reply.complete(200, JSON, (b'{"gated":true}',))
 
+    async def late(self, incoming: Incoming, reply: Reply) -> None:
+        """A stream whose head was sent before it may end."""
+        sink = reply.sink
+        assert isinstance(sink, Wire)
+        await sink.send((reply.begin(200, ()),), 0.0)
+        self.entered.set()
+        await self.go_on.wait()
+        await reply.end(b"0\r\n\r\n")
+
     async def stream(self, incoming: Incoming, reply: Reply) -> None:
         self.seen.append(incoming)
         sink = reply.sink
@@ -85,6 +94,7 @@ class Handlers:
                 endpoint("GET", "/v1/gated", self.gated),
                 endpoint("POST", "/v1/gated", self.gated),
                 endpoint("GET", "/v1/stream", self.stream),
+                endpoint("GET", "/v1/late", self.late),
                 endpoint("GET", "/v1/fail", self.fail),
                 endpoint("POST", "/v1/fail", self.fail),
             ]

@@ -133,6 +133,17 @@ def test_silence_after_the_finish_is_a_normal_end(rig: Rig) -> None:
     assert drain(client) == b"e\r\ndata: finish\n\n\r\n"
 
 
+def test_a_finish_before_the_pump_began_counts(rig: Rig) -> None:
+    source, _ = rig.body_link(BODY_CHUNKED)
+    sink, _ = rig.pair()
+    translator = Events()
+    translator.feed(b"data: finish\n\n")
+    source.start_pump(sink, translator, idle_s=30.0, after_finish_s=5.0)
+    assert rig.later(4.9) == []
+    assert rig.later(0.2) == [source]
+    assert source.status is Status.OK
+
+
 def test_after_finish_turned_off_leaves_idle(rig: Rig) -> None:
     source, upstream = rig.body_link(BODY_CHUNKED)
     sink, _ = rig.pair()

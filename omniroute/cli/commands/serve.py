@@ -45,8 +45,9 @@ def COMMAND(**flags: object) -> None:  # noqa: N802 - the name discovery looks f
     import trio
 
     from omniroute.config import ConfigurationError, load
+    from omniroute.paths import DataDirectoryError
     from omniroute.processes.listen import BindError
-    from omniroute.processes.lock import DataDirectoryLock, LockedError
+    from omniroute.processes.lock import DataDirectoryLock
     from omniroute.processes.supervisor import StartError, Supervisor
     from omniroute.telemetry.log import Log
 
@@ -56,7 +57,7 @@ def COMMAND(**flags: object) -> None:  # noqa: N802 - the name discovery looks f
         with DataDirectoryLock(settings.process.data_dir):
             status = trio.run(Supervisor(settings, log, lambda url, ready: _announce(settings, url, ready)).run)
         log.flush()
-    except (ConfigurationError, LockedError, BindError, StartError) as exc:
+    except (ConfigurationError, DataDirectoryError, BindError, StartError) as exc:
         raise click.ClickException(str(exc)) from exc
     sys.exit(status)
 

@@ -6,7 +6,7 @@ from omniroute.translate.dialect import Dialect, Endpoint
 from omniroute.translate.dialects.openai_chat.errors import body_error, error_body, error_event
 from omniroute.translate.dialects.openai_chat.models import model_body, models_body
 from omniroute.translate.dialects.openai_chat.request import PATH, encode_request, peek
-from omniroute.translate.dialects.openai_chat.stream import classify_event, tap
+from omniroute.translate.dialects.openai_chat.stream import classify_event, tap, unfold
 from omniroute.translate.dialects.openai_chat.usage import usage_of, usage_of_body
 
 DIALECT: Final = Dialect(
@@ -19,6 +19,7 @@ DIALECT: Final = Dialect(
     classify_event=classify_event,
     usage_of=usage_of,
     usage_of_body=usage_of_body,
+    unfold=unfold,
     body_error=body_error,
     error_body=error_body,
     error_event=error_event,
@@ -36,6 +37,7 @@ __all__ = [
     "models_body",
     "peek",
     "tap",
+    "unfold",
     "usage_of",
     "usage_of_body",
 ]

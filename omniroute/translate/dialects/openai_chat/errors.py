@@ -62,14 +62,12 @@ def body_error(body: bytes) -> bytes | None:
     """The ``error`` of a body that came under HTTP 200 and holds nothing else of meaning, None if it is an answer.
 
     The result is JSON, for ``read_stream_error``. A body with choices is an answer even if it complains.
+    Raises ValueError if the body is not one JSON object: then it is neither.
     """
-    try:
-        error, choices, kind = jsonspan.spans(body, (b"error", b"choices", b"object"))
-        if choices is not None and not (
-            body.startswith(b"null", choices[0]) or (body.startswith(b"[", choices[0]) and not _items(body, choices))
-        ):
-            return None
-    except ValueError:
+    error, choices, kind = jsonspan.spans(body, (b"error", b"choices", b"object"))
+    if choices is not None and not (
+        body.startswith(b"null", choices[0]) or (body.startswith(b"[", choices[0]) and not _items(body, choices))
+    ):
         return None
     if error is not None and not body.startswith(b"null", error[0]):
         return body[error[0] : error[1]]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
+import msgspec
+
 from omniroute._speedups import SseTap
 from omniroute.translate.dialect import EventKind, Peeked
 from omniroute.translate.vendor_json import decode_vendor
@@ -39,6 +41,35 @@ def classify_event(data: bytes) -> EventKind:
     if choices is None or (isinstance(choices, list) and all(_is_silent(choice) for choice in choices)):
         return EventKind.HANDSHAKE
     return EventKind.CONTENT
+
+
+def unfold(body: bytes) -> bytes:
+    """The answer ``body`` (a whole ``chat.completion``) as a stream of one chunk; as one event if it is anything else.
+
+    For upstreams that take no notice of ``stream``. Every member stays; ``[DONE]`` follows if every choice is finished.
+    """
+    try:
+        answer = decode_vendor(body)
+    except ValueError:
+        answer = None
+    choices = answer.get("choices") if isinstance(answer, dict) else None
+    if not isinstance(answer, dict) or not isinstance(choices, list):
+        return b"data: " + b"".join(body.splitlines()) + b"\n\n"  # white space between members: JSON has no other line ends
+    chunk = answer | {"object": "chat.completion.chunk", "choices": [_unfolded(choice) for choice in choices]}
+    finished = all(isinstance(choice, dict) and choice.get("finish_reason") for choice in choices)
+    return b"data: " + msgspec.json.encode(chunk) + b"\n\n" + (b"data: [DONE]\n\n" if finished else b"")
+
+
+def _unfolded(choice: object) -> object:
+    if not isinstance(choice, dict) or not isinstance(choice.get("message"), dict):
+        return choice
+    delta = dict(choice["message"])
+    calls = delta.get("tool_calls")
+    if isinstance(calls, list):
+        delta["tool_calls"] = [
+            {"index": number} | call if isinstance(call, dict) else call for number, call in enumerate(calls)
+        ]
+    return {name: value for name, value in choice.items() if name != "message"} | {"delta": delta}
 
 
 def _is_silent(choice: object) -> bool:

@@ -62,10 +62,13 @@ def test_event_is_one_data_line_without_an_end_mark() -> None:
         (b'{"error":{"message":"x"},"choices":[{"message":{"content":"y"}}]}', None),
         (b'{"choices":[{"error":{"message":"x"}}]}', None),
         (b'{"object":"chat.completion","choices":[{}]}', None),
-        (b"[]", None),
-        (b"<html>", None),
-        (b"", None),
     ],
 )
 def test_error_under_http_200(body: bytes, error: bytes | None) -> None:
     assert body_error(body) == error
+
+
+@pytest.mark.parametrize("body", [b"[]", b"<html>", b"", b'{"choices":[{}]'])
+def test_what_is_not_an_object_is_neither(body: bytes) -> None:
+    with pytest.raises(ValueError, match="expected|bytes|object|end"):
+        body_error(body)

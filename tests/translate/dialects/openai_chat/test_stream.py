@@ -3,10 +3,11 @@
 from pathlib import Path
 from typing import Final
 
+import msgspec
 import pytest
 
 from omniroute._speedups import SseTap, event_data
-from omniroute.translate import EventKind, classify_event, peek, tap
+from omniroute.translate import EventKind, classify_event, peek, tap, unfold
 
 RECORDED: Final = Path(__file__).parents[5] / "shared" / "fixtures" / "recorded"
 
@@ -90,3 +91,29 @@ def test_tap_hides_what_the_client_did_not_ask_for() -> None:
         assert not reader.finished
         reader.feed(b'data: {"choices":[{"index":1,"finish_reason":"stop"}]}\n\n')
         assert reader.finished
+
+
+def test_a_whole_answer_becomes_one_chunk() -> None:
+    call = {"id": "t", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+    message = {"role": "assistant", "content": "a\nb", "tool_calls": [call], "odd": 1}
+    body = {"id": "c", "object": "chat.completion", "choices": [{"index": 0, "message": message, "finish_reason": "stop"}]}
+    written = unfold(b"\n " + msgspec.json.encode(body))
+    data, end = written.removesuffix(b"\n\n").split(b"\n\n")
+    assert end == b"data: [DONE]"
+    chunk = msgspec.json.decode(data.removeprefix(b"data: "))
+    assert chunk["object"] == "chat.completion.chunk"
+    delta = {"role": "assistant", "content": "a\nb", "tool_calls": [{"index": 0} | call], "odd": 1}
+    assert chunk["choices"] == [{"index": 0, "delta": delta, "finish_reason": "stop"}]
+
+
+@pytest.mark.parametrize(
+    ("body", "written"),
+    [
+        (b'{"a":\n1}', b'data: {"a":1}\n\n'),
+        (b"{nonsense", b"data: {nonsense\n\n"),
+        (b'{"choices":[{"message":{}}]}', b'data: {"choices":[{"delta":{}}],"object":"chat.completion.chunk"}\n\n'),
+        (b'{"choices":[1]}', b'data: {"choices":[1],"object":"chat.completion.chunk"}\n\n'),
+    ],
+)
+def test_what_is_no_finished_answer_has_no_end_mark(body: bytes, written: bytes) -> None:
+    assert unfold(body) == written

@@ -1,0 +1,14 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.e2e.standing import Standing, standing
+
+
+@pytest.fixture(scope="session")
+def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Standing]:
+    """One gateway for the session: a start costs a second. Every test brings a provider of its own, so none sees another."""
+    with standing(tmp_path_factory.mktemp("gateway") / "data") as running:
+        yield running
