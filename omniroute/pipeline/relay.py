@@ -58,8 +58,8 @@ def upstream_failed(status: Status, served: Served) -> UpstreamError:
 def not_an_answer(served: Served) -> UpstreamError:
     """The error for a success status over a body that is no answer."""
     return UpstreamError(
-        f"Provider '{served.target.connection.provider}' answered with status {served.status} and something that is neither "
-        "a JSON object nor an event stream, such as an HTML page or half a document; is its base URL right?",
+        f"Provider '{served.target.connection.provider}' answered with status {served.status} and something that is "
+        "neither a JSON object nor an event stream, such as an HTML page or half a document; is its base URL right?",
         error_class="malformed",
         answered=True,
     )
@@ -90,7 +90,7 @@ class Delivery:
         self._options = options
 
     async def explanation(self) -> bytes:
-        """The body of an error answer, b"" if it is too large or breaks off: its status says enough. Raises ClientGone."""
+        """The body of an error answer, b"" if too large or broken off: its status says enough. Raises ClientGone."""
         try:
             return await self._source.read_body(self._options.error_body_bytes, self._read_deadline())
         except WireError as exc:

@@ -174,7 +174,10 @@ REQUESTS: Final = (
         b'{"messages":[],"stream":true,"model":"%b"}',
         b'{"stream_options":{"include_usage":true},"messages":[],"stream":true,"model":"m"}',
     ),
-    (b'{"model":"%b","messages":[],"stream":false,"stream":null}', b'{"model":"m","messages":[],"stream":false,"stream":null}'),
+    (
+        b'{"model":"%b","messages":[],"stream":false,"stream":null}',
+        b'{"model":"m","messages":[],"stream":false,"stream":null}',
+    ),
 )
 
 
@@ -197,7 +200,11 @@ async def test_a_request_differs_in_the_fields_we_own_alone(gateway: Standing, n
 
 async def test_a_request_of_megabytes_arrives_whole(gateway: Standing) -> None:
     image = b"A" * (5 * 1024 * 1024)
-    sent = b'{"model":"%b","messages":[{"role":"user","content":[{"type":"image_url","image_url":{"url":"data:,' + image + b'"}}]}]}'
+    sent = (
+        b'{"model":"%b","messages":[{"role":"user","content":[{"type":"image_url","image_url":{"url":"data:,'
+        + image
+        + b'"}}]}]}'
+    )
     async with scripted(lambda talk: talk.serve(answers.whole())) as peer:
         provider = await gateway.connect(peer.url())
         answer = await call(gateway, sent.replace(b"%b", f"{provider}/m".encode(), 1))

@@ -9,7 +9,19 @@ import pytest
 import trio
 
 from tests.e2e import answers
-from tests.e2e.answers import DONE, ERROR_EVENT, EVENTS, HELLO, LAST_CHUNK, ROLE, STOP, STREAM_HEAD, USAGE_CHUNK, WORLD, chunked
+from tests.e2e.answers import (
+    DONE,
+    ERROR_EVENT,
+    EVENTS,
+    HELLO,
+    LAST_CHUNK,
+    ROLE,
+    STOP,
+    STREAM_HEAD,
+    USAGE_CHUNK,
+    WORLD,
+    chunked,
+)
 from tests.e2e.caller import Answer, call, calling, chat
 from tests.e2e.standing import Row, Standing
 from tests.fakes.upstream import Peer, Talk, scripted
@@ -100,7 +112,9 @@ def failed(row: Row, error_class: str) -> None:
     assert row.error_class in error_class.split("|")
 
 
-async def two_connections(gateway: Standing, stack: AsyncExitStack, fault: Fault, **more: object) -> tuple[str, Peer, Peer]:
+async def two_connections(
+    gateway: Standing, stack: AsyncExitStack, fault: Fault, **more: object
+) -> tuple[str, Peer, Peer]:
     """A provider whose first connection has ``fault`` and whose second is well."""
     bad = await stack.enter_async_context(scripted(once(fault)))
     good = await stack.enter_async_context(scripted(lambda talk: talk.serve(answers.stream())))
@@ -270,7 +284,9 @@ async def test_an_answer_that_never_ends_is_cut_at_the_total_deadline(gateway: S
 async def test_an_error_event_later_is_passed_on_and_booked(gateway: Standing) -> None:
     sent = ROLE + HELLO + ERROR_EVENT
     async with AsyncExitStack() as stack:
-        provider, _, good = await two_connections(gateway, stack, saying(answers.stream(ROLE, HELLO, ERROR_EVENT), "serve"))
+        provider, _, good = await two_connections(
+            gateway, stack, saying(answers.stream(ROLE, HELLO, ERROR_EVENT), "serve")
+        )
         answer = await call(gateway, chat(f"{provider}/m"))
         assert not good.talks
     assert answer.body == sent
@@ -372,7 +388,9 @@ async def test_a_faulty_whole_answer(gateway: Standing, name: str) -> None:
 @pytest.mark.parametrize("stream", [True, False])
 async def test_more_than_was_asked_for(gateway: Standing, *, stream: bool) -> None:
     good = answers.stream() if stream else answers.whole()
-    evil = answers.stream(answers.event({"content": "smuggled"}, "stop")) if stream else answers.whole(b'{"smuggled":1}')
+    evil = (
+        answers.stream(answers.event({"content": "smuggled"}, "stop")) if stream else answers.whole(b'{"smuggled":1}')
+    )
     async with scripted(once(saying(good + evil, "stall"), good)) as peer:
         provider = await gateway.connect(peer.url())
         bodies = [(await call(gateway, chat(f"{provider}/m", stream=stream))).body for _ in range(2)]
@@ -463,8 +481,16 @@ async def test_an_http_1_0_client_is_told_of_a_fault_too(gateway: Standing) -> N
 
 @pytest.mark.parametrize("stream", [True, False])
 async def test_an_answer_says_where_it_came_from(gateway: Standing, *, stream: bool) -> None:
-    lines = ("x-ratelimit-remaining-requests: 9", "set-cookie: a=b", "server: vendor", "x-request-id: theirs", "openai-processing-ms: 7")
-    data = answers.whole(b"".join(EVENTS), kind="text/event-stream", lines=lines) if stream else answers.whole(lines=lines)
+    lines = (
+        "x-ratelimit-remaining-requests: 9",
+        "set-cookie: a=b",
+        "server: vendor",
+        "x-request-id: theirs",
+        "openai-processing-ms: 7",
+    )
+    data = (
+        answers.whole(b"".join(EVENTS), kind="text/event-stream", lines=lines) if stream else answers.whole(lines=lines)
+    )
     async with scripted(lambda talk: talk.serve(data)) as peer:
         provider = await gateway.connect(peer.url(), label="where")
         async with calling(gateway) as caller:

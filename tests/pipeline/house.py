@@ -282,7 +282,7 @@ class House:
     async def until(self, happened: Callable[[], bool]) -> None:
         """Look again each time others have moved, at most two seconds."""
         with trio.fail_after(2):
-            while not happened():  # noqa: ASYNC110 - what is awaited happens in the kernel's buffers
+            while not happened():
                 await trio.sleep(0.001)
 
     def in_flight(self) -> tuple[int, ...]:
