@@ -90,10 +90,7 @@ class Delivery:
         self._options = options
 
     async def explanation(self) -> bytes:
-        """The body of an error answer, b"" if it is too large or breaks off: the status says enough.
-
-        Raises ClientGone.
-        """
+        """The body of an error answer, b"" if too large or broken off: its status says enough. Raises ClientGone."""
         try:
             return await self._source.read_body(self._options.error_body_bytes, self._read_deadline())
         except WireError as exc:
