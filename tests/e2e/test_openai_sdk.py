@@ -43,7 +43,7 @@ class House:
         self.mock = mock
         self.provider = provider
         self.asking = asking
-        """Under Trio. Not for streams: it leaves asynchronous generators to the collector, of which Trio warns."""
+        """Under Trio; not for streams: it leaves asynchronous generators to the garbage collector, of which Trio warns."""
         self.client = client
         """In a thread."""
 
@@ -79,7 +79,7 @@ def client(gateway: Standing) -> Iterator[openai.OpenAI]:
 
 @pytest.fixture
 async def house(gateway: Standing, client: openai.OpenAI) -> AsyncIterator[House]:
-    unverified = httpx.AsyncClient(verify=False)  # there is no TLS, and the system's certificates take long to read
+    unverified = httpx.AsyncClient(verify=False)
     async with (
         running(MockOptions(keep_requests=4)) as mock,
         openai.AsyncOpenAI(base_url=gateway.url, api_key=gateway.key, max_retries=0, http_client=unverified) as asking,
@@ -230,7 +230,7 @@ async def test_a_request_cancelled_while_it_waits(house: House) -> None:
     (row,) = await house.rows()
     assert (row.outcome, row.status) == ("client_gone", 0)
     with trio.fail_after(1):
-        while house.mock.counts.connections_open:  # noqa: ASYNC110 - the mock's books have no event
+        while house.mock.counts.connections_open:
             await trio.sleep(0.01)
 
 
