@@ -71,7 +71,17 @@ def not_an_answer(served: Served) -> UpstreamError:
 class Delivery:
     """One attempt's answer on its way. ``record`` writes the journal; it is called before the last byte goes out."""
 
-    __slots__ = ("_options", "_record", "_reply", "_request", "_served", "_source", "_timeouts", "_total_at")
+    __slots__ = (
+        "_exchange",
+        "_options",
+        "_record",
+        "_reply",
+        "_request",
+        "_served",
+        "_source",
+        "_timeouts",
+        "_total_at",
+    )
 
     def __init__(
         self,
@@ -86,6 +96,7 @@ class Delivery:
         self._request = request
         self._served = served
         self._reply = reply
+        self._exchange = exchange
         self._source: Wire = exchange.source
         self._timeouts: Timeouts = served.target.connection.timeouts
         self._total_at = total_at
@@ -110,7 +121,9 @@ class Delivery:
         except WireError as exc:
             raise self._reading(exc) from exc
         except ValueError as exc:
-            raise not_an_answer(served) from exc
+            if not any(name == b"content-encoding" for name, _ in self._exchange.headers):
+                raise not_an_answer(served) from exc
+            failure = None  # compressed although nobody asked for it: the header goes with it, the client may know how
         if failure is not None:
             raise read_stream_error(failure)
         served.usage = dialect.usage_of_body(body)
