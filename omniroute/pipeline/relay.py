@@ -117,9 +117,10 @@ class Delivery:
         dialect, served = self._request.dialect, self._served
         try:
             body = await self._source.read_body(self._options.response_body_bytes, self._read_deadline())
-            failure = dialect.body_error(body)
         except WireError as exc:
             raise self._reading(exc) from exc
+        try:
+            failure = dialect.body_error(body)
         except ValueError as exc:
             if not any(name == b"content-encoding" for name, _ in self._exchange.headers):
                 raise not_an_answer(served) from exc
