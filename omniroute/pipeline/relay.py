@@ -108,11 +108,14 @@ class Delivery:
         dialect, served = self._request.dialect, self._served
         try:
             body = await self._source.read_body(self._options.response_body_bytes, self._read_deadline())
-            failure = dialect.body_error(body)
         except WireError as exc:
             raise self._reading(exc) from exc
+        try:
+            failure = dialect.body_error(body)
         except ValueError as exc:
-            raise not_an_answer(served) from exc
+            if not any(name == b"content-encoding" for name, _ in self._exchange.headers):
+                raise not_an_answer(served) from exc
+            failure = None  # compressed although nobody asked for it: the header goes with it, the client may know how
         if failure is not None:
             raise read_stream_error(failure)
         served.usage = dialect.usage_of_body(body)
