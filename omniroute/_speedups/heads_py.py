@@ -185,7 +185,7 @@ def parse_response_head(data: bytes, *, bodiless: bool) -> ResponseHead | None:
 
 
 def relayed_lines(headers: Pairs, dropped: NameSet[bytes]) -> bytes:
-    r"""``name: value\r\n`` of every header whose name is not in ``dropped``; ``headers`` are of a parsed head: sound."""
+    r"""``name: value\r\n`` of every header not named in ``dropped``; ``headers`` are of a parsed head: sound."""
     return b"".join([b"%b: %b\r\n" % pair for pair in headers if pair[0] not in dropped])
 
 

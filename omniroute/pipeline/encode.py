@@ -18,7 +18,7 @@ FORWARDED: Final = (
 """Client headers an upstream gets to see. Everything else is ours or nobody's business."""
 
 ATTEMPT_HEADER: Final = b"x-omniroute-attempt"
-"""The ledger's id of the attempt, opaque to anybody else: an upstream's own records can be matched with ours row by row."""
+"""The ledger's id of the attempt, opaque to anybody else: an upstream's records can be matched with ours row by row."""
 
 _JSON: Final = ((b"content-type", b"application/json"), (b"accept-encoding", b"identity"))
 _ACCEPT_SSE: Final = (b"accept", b"text/event-stream")

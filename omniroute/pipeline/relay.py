@@ -22,6 +22,9 @@ from omniroute.wire import PumpLimits, Wire, WireError
 
 CLIENT_LEFT: Final = frozenset({Status.WATCHED_GONE, Status.SINK_BROKEN, Status.SINK_STALLED})
 
+LOOK_BYTES: Final = 2048
+"""How much of a read is cut into events at a time before the commit point: one read may hold hundreds, content is second."""
+
 ERROR_CLASS: Final = {
     Status.CLOSED: "truncated",
     Status.TRUNCATED: "truncated",
@@ -58,8 +61,8 @@ def upstream_failed(status: Status, served: Served) -> UpstreamError:
 def not_an_answer(served: Served) -> UpstreamError:
     """The error for a success status over a body that is no answer."""
     return UpstreamError(
-        f"Provider '{served.target.connection.provider}' answered with status {served.status} and something that is neither "
-        "a JSON object nor an event stream, such as an HTML page or half a document; is its base URL right?",
+        f"Provider '{served.target.connection.provider}' answered with status {served.status} and something that is "
+        "neither a JSON object nor an event stream, such as an HTML page or half a document; is its base URL right?",
         error_class="malformed",
         answered=True,
     )
@@ -90,7 +93,7 @@ class Delivery:
         self._options = options
 
     async def explanation(self) -> bytes:
-        """The body of an error answer, b"" if it is too large or breaks off: its status says enough. Raises ClientGone."""
+        """The body of an error answer, b"" if too large or broken off: its status says enough. Raises ClientGone."""
         try:
             return await self._source.read_body(self._options.error_body_bytes, self._read_deadline())
         except WireError as exc:
@@ -164,12 +167,18 @@ class Delivery:
                 piece = await self._source.read_piece(self._read_deadline())
             except WireError as exc:
                 raise self._reading(exc) from exc
-            events = tap.split(piece) if piece else [tap.finish()]
-            committed = self._commits(tap, events)
-            held += events
-            # What the tap keeps of an incomplete event is bounded by the tap: an image may well come first.
-            held_bytes += sum(map(len, events))
+            looked_at = 0
+            while True:
+                events = tap.split(piece[looked_at : looked_at + LOOK_BYTES]) if piece else [tap.finish()]
+                committed = self._commits(tap, events)
+                held += events
+                # What the tap keeps of an incomplete event is bounded by the tap: an image may well come first.
+                held_bytes += sum(map(len, events))
+                looked_at += LOOK_BYTES
+                if committed or looked_at >= len(piece):
+                    break
             if committed:
+                held.append(tap.feed(piece[looked_at:]))
                 self._read_along(tap)
                 return b"".join(held)
             if not piece:

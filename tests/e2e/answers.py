@@ -61,6 +61,8 @@ def stream(*events: bytes) -> bytes:
     return STREAM_HEAD + chunked(*(events or EVENTS)) + LAST_CHUNK
 
 
-def whole(body: bytes = BODY, *, status: int = 200, kind: str = "application/json", lines: tuple[str, ...] = ()) -> bytes:
+def whole(
+    body: bytes = BODY, *, status: int = 200, kind: str = "application/json", lines: tuple[str, ...] = ()
+) -> bytes:
     """A whole answer that is not streamed."""
     return head(status, kind, f"content-length: {len(body)}", *lines) + body

@@ -79,12 +79,10 @@ def client(gateway: Standing) -> Iterator[openai.OpenAI]:
 
 @pytest.fixture
 async def house(gateway: Standing, client: openai.OpenAI) -> AsyncIterator[House]:
-    unverified = httpx.AsyncClient(verify=False)  # noqa: S501 - there is no TLS, and certificates take long to read
+    unverified = httpx.AsyncClient(verify=False)
     async with (
         running(MockOptions(keep_requests=4)) as mock,
-        openai.AsyncOpenAI(
-            base_url=gateway.url, api_key=gateway.key, max_retries=0, http_client=unverified
-        ) as asking,
+        openai.AsyncOpenAI(base_url=gateway.url, api_key=gateway.key, max_retries=0, http_client=unverified) as asking,
     ):
         # without a list of models any id is passed on to the mock, whose scripts are in it
         provider = await gateway.connect(mock.base_url, models=[])
@@ -172,7 +170,10 @@ async def test_many_at_once(house: House) -> None:
     said: dict[int, str] = {}
 
     async def ask(number: int) -> None:
-        asked = {"model": house.model("echo;pace=5ms"), "messages": [{"role": "user", "content": f"this is number {number}"}]}
+        asked = {
+            "model": house.model("echo;pace=5ms"),
+            "messages": [{"role": "user", "content": f"this is number {number}"}],
+        }
         answer = await (house.final(**asked) if number % 2 else house.asking.chat.completions.create(**asked))
         said[number] = answer.choices[0].message.content or ""
 
@@ -234,7 +235,9 @@ async def test_a_request_cancelled_while_it_waits(house: House) -> None:
 
 
 async def test_models(house: House) -> None:
-    await house.gateway.connect(house.mock.base_url, provider=house.provider, label="two", models=["a", "with/slashes:v1"])
+    await house.gateway.connect(
+        house.mock.base_url, provider=house.provider, label="two", models=["a", "with/slashes:v1"]
+    )
     listed = [model.id async for model in house.asking.models.list()]
     assert {f"{house.provider}/a", "demo/echo"} <= set(listed)
     assert listed == sorted(listed)
@@ -281,7 +284,7 @@ async def test_an_error_inside_a_stream_is_raised(house: House) -> None:
 
 
 async def test_a_broken_stream_is_raised_too(house: House) -> None:
-    with pytest.raises(openai.APIError, match="broke the connection|before it was complete") as caught:
+    with pytest.raises(openai.APIError, match=r"broke the connection|before it was complete") as caught:
         await house.chunks(model=house.model("echo;rst-after=4;pace=20ms"), messages=SAID)
     assert caught.value.code == "upstream_incomplete"
 
