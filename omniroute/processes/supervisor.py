@@ -9,6 +9,7 @@ by one.
 from __future__ import annotations
 
 import os
+import resource
 import signal
 from collections.abc import Callable
 from pathlib import Path
@@ -28,6 +29,8 @@ STOP_GRACE_S: Final = 5.0
 """Past the drain time, how long a child may take to unwind before it is killed."""
 BACKOFF_S: Final = (0.1, 0.5, 1.0, 2.0, 5.0)
 """Pauses before the next try when a child died before it was ready."""
+MAX_OPEN_FILES: Final = 1 << 20
+"""What is asked for at most: some systems allow a billion, and tables are sized by it."""
 SLOTS: Final = 64
 """Rows of shared statistics: the most processes alive at once, draining ones included."""
 
@@ -62,6 +65,7 @@ class Supervisor:
     async def run(self) -> int:
         """Serve until told to stop. Raises StartError, BindError."""
         process = self._settings.process
+        _allow_open_files()
         self._listeners = bind(process.host, process.port)
         self._demo_listener = loopback_listener() if process.demo else None
         self._shared_fd = anonymous_memory("omniroute-shared")
@@ -262,6 +266,17 @@ class Supervisor:
 
 
 _DIED: Final = "control died while starting; see its log lines above"
+
+
+def _allow_open_files() -> None:
+    """Raise the limit of open files to what the system lets this user have; children inherit it.
+
+    The soft limit is 1,024 on most systems, for the sake of programs that use select(2): a few hundred streams.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = MAX_OPEN_FILES if hard == resource.RLIM_INFINITY else min(hard, MAX_OPEN_FILES)
+    if soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def _boot_id() -> bytes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import signal
 import socket
 import subprocess
@@ -331,3 +332,15 @@ async def test_the_json_log_has_one_line_per_request_and_neither_prompts_nor_key
         assert all(line.startswith("{") for line in text.splitlines()), text
         for secret in (prompt, fleet.gateway.key, created["key"], "sk-upstream", "sk-or-wrong-secret"):
             assert secret not in text
+
+
+async def test_the_limit_of_open_files_is_raised_for_all_processes() -> None:
+    with short_directory() as directory:
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (256, hard))
+        try:
+            async with running_gateway(directory / "d") as gateway:
+                for pid in [gateway.process.pid, *gateway.pids("")]:
+                    assert resource.prlimit(pid, resource.RLIMIT_NOFILE)[0] == min(hard, 1 << 20)
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
