@@ -104,7 +104,8 @@ class Incoming(msgspec.Struct, frozen=True):
     """Decoded, without the query; forgiving forms folded (``/v1/v1/x``, ``/chat/completions`` → ``/v1/...``)."""
     query: bytes
     headers: Mapping[bytes, bytes]
-    """Names in lower case; values are made when asked for. Of a repeated one the last, except those joined with ", " (accept, cache-control, ...)."""
+    """Names in lower case; values are made when asked for. Of a repeated one the last, except those that are lists
+    (accept, cache-control, ...): joined with ", "."""
     body: bytes
     received_at: float
     """Trio's clock when the head was complete."""

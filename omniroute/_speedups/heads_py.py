@@ -66,7 +66,7 @@ class RequestHead:
         "upgrade",
     )
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - a field each
         self,
         method: str,
         target: bytes,
@@ -185,12 +185,17 @@ def parse_response_head(data: bytes, *, bodiless: bool) -> ResponseHead | None:
 
 
 def relayed_lines(headers: Pairs, dropped: NameSet[bytes]) -> bytes:
-    r"""``name: value\r\n`` of every header whose name is not in ``dropped``. ``headers``: of a parsed head, hence sound."""
+    r"""``name: value\r\n`` of every header not named in ``dropped``; ``headers`` are of a parsed head: sound."""
     return b"".join([b"%b: %b\r\n" % pair for pair in headers if pair[0] not in dropped])
 
 
 def write_reply_head(
-    start: bytes, request_id: bytes, lines: bytes, pairs: tuple[tuple[bytes, bytes], ...], owned: NameSet[bytes], end: bytes
+    start: bytes,
+    request_id: bytes,
+    lines: bytes,
+    pairs: tuple[tuple[bytes, bytes], ...],
+    owned: NameSet[bytes],
+    end: bytes,
 ) -> bytes:
     """A head: ``start`` and ``request_id`` as one line's end, ``lines``, ``pairs``, then ``end`` with the blank line.
 

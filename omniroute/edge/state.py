@@ -38,7 +38,7 @@ class EdgeState:
         self._starts: dict[int, bytes] = {}
 
     def head_start(self, status: int) -> bytes:
-        """Status line, Date (RFC 9110 §6.6.1) and the name of the request id's header; made once a second per status."""
+        """Status line, Date (RFC 9110 §6.6.1), the name of the request id's header; made once a second and status."""
         now_s = int(time.time())
         if now_s != self._date_s:
             self._date_s = now_s

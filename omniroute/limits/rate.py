@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Final
 
 MINUTE_NS: Final = 60_000_000_000
 SECOND_NS: Final = 1_000_000_000
 
 
+@lru_cache(1024)
 def per_minute(count: int) -> tuple[int, int]:
     """``(interval_ns, burst)`` of a limiter that admits ``count`` at once and then one per interval.
 

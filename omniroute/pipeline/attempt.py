@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Final
-
 import trio
 
 from omniroute._speedups import Shared
@@ -14,22 +11,8 @@ from omniroute.pipeline.gate import Permit
 from omniroute.pipeline.record import Book
 from omniroute.pipeline.relay import Delivery
 from omniroute.pipeline.values import PipelineOptions, Request, Served
-from omniroute.ports import ClientGone, Exchange, Headers, Journal, Reply, Upstream
+from omniroute.ports import ClientGone, Journal, Reply, Upstream
 from omniroute.translate import read_error
-
-_NOT_RELAYED: Final = frozenset({
-    b"connection", b"keep-alive", b"proxy-connection", b"te", b"trailer", b"transfer-encoding", b"upgrade",
-    b"content-length", b"date", b"server", b"set-cookie", b"alt-svc", b"strict-transport-security", b"x-request-id",
-    b"access-control-allow-origin", b"access-control-allow-credentials", b"access-control-expose-headers",
-})  # fmt: skip
-"""Response headers that speak of the upstream's own connection, site or browser policy."""
-
-_STREAM_HEADERS: Final = (
-    (b"content-type", b"text/event-stream; charset=utf-8"),
-    (b"cache-control", b"no-cache"),
-    (b"x-accel-buffering", b"no"),
-)
-_STREAM_OWNED: Final = frozenset(name for name, _ in _STREAM_HEADERS)
 
 
 class Attempts:
@@ -48,31 +31,23 @@ class Attempts:
 
         Raises UpstreamError (nothing was sent: try another target), ClientError, ClientGone.
         """
-        target = served.target
-        with Permit(target.connection, self._shared):
-            wire_request = encode(request, target, served.attempt_id)
+        connection = served.target.connection
+        with Permit(connection, self._shared):
+            wire_request = encode(request, served.target, served.attempt_id)
             served.body_bytes = wire_request.body_bytes
+            total_s = connection.timeouts.total_s
+            total_at = request.incoming.received_at + total_s if total_s else 0.0
             book = Book(self._journal, request, served)
-
-            def record() -> None:
-                book.close(trio.current_time())
-
-            timeouts = target.connection.timeouts
-            total_at = request.incoming.received_at + timeouts.total_s if timeouts.total_s else 0.0
             try:
-                called_at = trio.current_time()
                 exchange = await self._upstream.call(wire_request, watch=request.incoming.watch, total_at=total_at)
                 with exchange:
                     served.head_at = trio.current_time()
                     served.status = exchange.status
                     served.connect_ms = exchange.connect_ms
-                    delivery = Delivery(request, served, reply, exchange, total_at, record, self._options)
-
-                    def headers() -> Headers:
-                        waited_s = served.head_at - called_at
-                        return answer_headers(request, served, exchange, waited_s)
-
-                    await self._deliver(request, served, exchange, delivery, headers)
+                    delivery = Delivery(request, served, reply, exchange, total_at, book, self._options)
+                    if not 200 <= served.status < 300:
+                        raise read_error(served.status, exchange.headers, await delivery.explanation())
+                    await (delivery.stream() if request.peeked.stream else delivery.whole())
             except ClientGone:
                 served.outcome = "client_gone"
                 raise
@@ -81,36 +56,4 @@ class Attempts:
                 served.error_class = getattr(exc, "error_class", exc.code)
                 raise
             finally:
-                record()
-
-    async def _deliver(
-        self, request: Request, served: Served, exchange: Exchange, delivery: Delivery, headers: Callable[[], Headers]
-    ) -> None:
-        if not 200 <= exchange.status < 300:
-            raise read_error(exchange.status, exchange.headers, await delivery.explanation())
-        if request.peeked.stream:
-            await delivery.stream(headers)
-        else:
-            await delivery.whole(headers)
-
-
-def answer_headers(request: Request, served: Served, exchange: Exchange, upstream_s: float) -> Headers:
-    """What the client is told besides the body: the upstream's end-to-end headers, then where the answer came from."""
-    target = served.target
-    total_ms = (trio.current_time() - request.incoming.received_at) * 1000
-    upstream_ms = upstream_s * 1000
-    own_ms = max(0.0, total_ms - (trio.current_time() - served.head_at) * 1000 - upstream_ms)
-    stream = request.peeked.stream
-    relayed = tuple(
-        pair for pair in exchange.headers if pair[0] not in _NOT_RELAYED and not (stream and pair[0] in _STREAM_OWNED)
-    )
-    return (
-        *relayed,
-        *(_STREAM_HEADERS if stream else ()),
-        (b"x-omniroute-provider", target.connection.provider.encode()),
-        (b"x-omniroute-model", target.model.encode()),
-        (b"x-omniroute-connection", target.connection.label.encode()),
-        (b"x-omniroute-attempts", b"%d" % served.number),
-        (b"x-omniroute-overhead-ms", b"%.3f" % own_ms),
-        (b"server-timing", b"gateway;dur=%.3f, upstream;dur=%.3f" % (own_ms, upstream_ms)),
-    )
+                book.close()

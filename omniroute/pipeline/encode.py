@@ -18,7 +18,7 @@ FORWARDED: Final = (
 """Client headers an upstream gets to see. Everything else is ours or nobody's business."""
 
 ATTEMPT_HEADER: Final = b"x-omniroute-attempt"
-"""The ledger's id of the attempt, opaque to anybody else: an upstream's own records can be matched with ours row by row."""
+"""The ledger's id of the attempt, opaque to anybody else: an upstream's records can be matched with ours row by row."""
 
 _JSON: Final = ((b"content-type", b"application/json"), (b"accept-encoding", b"identity"))
 _ACCEPT_SSE: Final = (b"accept", b"text/event-stream")
@@ -39,10 +39,17 @@ def encode(request: Request, target: Target, attempt_id: str) -> WireRequest:
 
 
 def _headers(request: Request, connection: Connection, attempt_id: str) -> Headers:
-    accept = _ACCEPT_SSE if request.peeked.stream else _ACCEPT_JSON
-    credential = connection.credential.reveal()
-    own = ((b"authorization", b"Bearer " + credential.encode()),) if credential else ()
+    headers = [*_constant_headers(connection, request.peeked.stream), (ATTEMPT_HEADER, attempt_id.encode())]
     given = request.incoming.headers
-    forwarded = tuple((name, given[name]) for name in FORWARDED if name in given)
-    extra = tuple((name.encode(), value.encode()) for name, value in connection.headers)
-    return (*_JSON, accept, *own, (ATTEMPT_HEADER, attempt_id.encode()), *forwarded, *extra)
+    headers += [(name, given[name]) for name in FORWARDED if name in given]
+    return tuple(headers)
+
+
+def _constant_headers(connection: Connection, stream: bool) -> Headers:
+    credential = connection.credential.reveal()
+    return (
+        *_JSON,
+        _ACCEPT_SSE if stream else _ACCEPT_JSON,
+        *(((b"authorization", b"Bearer " + credential.encode()),) if credential else ()),
+        *((name.encode(), value.encode()) for name, value in connection.headers),
+    )

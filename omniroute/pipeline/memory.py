@@ -1,13 +1,14 @@
 """What a worker remembers within one snapshot: answers that only the snapshot and the request's own words decide.
 
-A new snapshot forgets all of it, so a revoked key or a removed connection is gone with the snapshot that had it. Bounded: at
-the bound everything is forgotten and learnt again.
+A new snapshot forgets all of it, so a revoked key or a removed connection is gone with the snapshot that had it. At the
+bound everything is forgotten and learnt again.
 """
 
 from __future__ import annotations
 
 from typing import Final
 
+from omniroute.auth import presented_key
 from omniroute.domain import Caller, Snapshot
 from omniroute.pipeline.authenticate import authenticate
 from omniroute.pipeline.plan import plan
@@ -39,6 +40,8 @@ class Memory:
         if caller is not None and not caller.expires_epoch_s:
             return caller
         caller = authenticate(incoming, snapshot, now_epoch_s)
+        if presented_key({b"authorization": presented}, b"") is None:
+            return caller  # the key came elsewhere: this header alone must not open the door to the next request
         if len(self._callers) >= MAX_REMEMBERED:
             self._callers.clear()
         self._callers[presented] = caller
@@ -54,6 +57,10 @@ class Memory:
                 self._plans.clear()
             self._plans[key] = found
         return found
+
+    def statistics(self) -> tuple[int, int]:
+        """How many callers and plans are remembered."""
+        return len(self._callers), len(self._plans)
 
     def _forget(self, snapshot: Snapshot) -> None:
         self._snapshot = snapshot

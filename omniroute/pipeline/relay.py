@@ -7,7 +7,6 @@ sent.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Final
 
 import trio
@@ -15,12 +14,17 @@ import trio
 from omniroute._speedups import SseTap, Status, event_data
 from omniroute.domain import Timeouts
 from omniroute.errors import UpstreamError
+from omniroute.pipeline.answer import answer_headers
+from omniroute.pipeline.record import Book
 from omniroute.pipeline.values import PipelineOptions, Request, Served
-from omniroute.ports import ClientGone, Exchange, Headers, Reply
+from omniroute.ports import ClientGone, Exchange, Reply
 from omniroute.translate import EventKind, read_stream_error
 from omniroute.wire import PumpLimits, Wire, WireError
 
 CLIENT_LEFT: Final = frozenset({Status.WATCHED_GONE, Status.SINK_BROKEN, Status.SINK_STALLED})
+
+LOOK_BYTES: Final = 2048
+"""How much of a read is cut into events at a time before the commit point: of hundreds, the second mostly is content."""
 
 ERROR_CLASS: Final = {
     Status.CLOSED: "truncated",
@@ -58,17 +62,17 @@ def upstream_failed(status: Status, served: Served) -> UpstreamError:
 def not_an_answer(served: Served) -> UpstreamError:
     """The error for a success status over a body that is no answer."""
     return UpstreamError(
-        f"Provider '{served.target.connection.provider}' answered with status {served.status} and something that is neither "
-        "a JSON object nor an event stream, such as an HTML page or half a document; is its base URL right?",
+        f"Provider '{served.target.connection.provider}' answered with status {served.status} and something that is "
+        "neither a JSON object nor an event stream, such as an HTML page or half a document; is its base URL right?",
         error_class="malformed",
         answered=True,
     )
 
 
 class Delivery:
-    """One attempt's answer on its way. ``record`` writes the journal; it is called before the last byte goes out."""
+    """One attempt's answer on its way. The book is closed before the last byte goes out."""
 
-    __slots__ = ("_options", "_record", "_reply", "_request", "_served", "_source", "_timeouts", "_total_at")
+    __slots__ = ("_book", "_exchange", "_options", "_reply", "_request", "_served", "_source", "_timeouts", "_total_at")
 
     def __init__(
         self,
@@ -77,20 +81,21 @@ class Delivery:
         reply: Reply,
         exchange: Exchange,
         total_at: float,
-        record: Callable[[], None],
+        book: Book,
         options: PipelineOptions,
     ) -> None:
         self._request = request
         self._served = served
         self._reply = reply
+        self._exchange = exchange
         self._source: Wire = exchange.source
         self._timeouts: Timeouts = served.target.connection.timeouts
         self._total_at = total_at
-        self._record = record
+        self._book = book
         self._options = options
 
     async def explanation(self) -> bytes:
-        """The body of an error answer, b"" if it is too large or breaks off: its status says enough. Raises ClientGone."""
+        """The body of an error answer, b"" if too large or broken off: its status says enough. Raises ClientGone."""
         try:
             return await self._source.read_body(self._options.error_body_bytes, self._read_deadline())
         except WireError as exc:
@@ -98,30 +103,33 @@ class Delivery:
                 raise ClientGone from exc
             return b""
 
-    async def whole(self, headers: Callable[[], Headers]) -> None:
+    async def whole(self) -> None:
         """Answer with the upstream's whole body. Raises UpstreamError before the commit point, ClientGone."""
         dialect, served = self._request.dialect, self._served
         try:
             body = await self._source.read_body(self._options.response_body_bytes, self._read_deadline())
-            failure = dialect.body_error(body)
         except WireError as exc:
             raise self._reading(exc) from exc
+        try:
+            failure = dialect.body_error(body)
         except ValueError as exc:
-            raise not_an_answer(served) from exc
+            if not any(name == b"content-encoding" for name, _ in self._exchange.headers):
+                raise not_an_answer(served) from exc
+            failure = None  # compressed although nobody asked for it: the header goes with it, the client may know how
         if failure is not None:
             raise read_stream_error(failure)
         served.usage = dialect.usage_of_body(body)
         served.committed_at = trio.current_time()
         served.bytes_out = len(body)
         served.outcome = "ok"
-        answer = headers()
-        self._record()
+        answer = answer_headers(self._request, served, self._exchange)
+        self._book.close()
         try:
             await self._reply.complete(served.status, answer, (body,))
         except WireError as exc:
             raise ClientGone from exc
 
-    async def stream(self, headers: Callable[[], Headers]) -> None:
+    async def stream(self) -> None:
         """Answer with the upstream's stream. Raises UpstreamError before the commit point, ClientGone after or before.
 
         After the commit point an upstream's failure is reported in-band, recorded, and this returns.
@@ -130,7 +138,7 @@ class Delivery:
         held = await self._hold(tap)
         served, reply, source = self._served, self._reply, self._source
         served.committed_at = trio.current_time()
-        first = reply.begin(served.status, headers()) + reply.frame(held)
+        first = reply.begin(served.status, answer_headers(self._request, served, self._exchange)) + reply.frame(held)
         if tap.done or source.body_complete:
             last = tap.finish()
             served.bytes_out = len(held) + len(last)
@@ -164,12 +172,18 @@ class Delivery:
                 piece = await self._source.read_piece(self._read_deadline())
             except WireError as exc:
                 raise self._reading(exc) from exc
-            events = tap.split(piece) if piece else [tap.finish()]
-            committed = self._commits(tap, events)
-            held += events
-            # What the tap keeps of an incomplete event is bounded by the tap: an image may well come first.
-            held_bytes += sum(map(len, events))
+            looked_at = 0
+            while True:
+                events = tap.split(piece[looked_at : looked_at + LOOK_BYTES]) if piece else [tap.finish()]
+                committed = self._commits(tap, events)
+                held += events
+                # What the tap keeps of an incomplete event is bounded by the tap: an image may well come first.
+                held_bytes += sum(map(len, events))
+                looked_at += LOOK_BYTES
+                if committed or looked_at >= len(piece):
+                    break
             if committed:
+                held.append(tap.feed(piece[looked_at:]))
                 self._read_along(tap)
                 return b"".join(held)
             if not piece:
@@ -216,10 +230,10 @@ class Delivery:
             if status is Status.OK:
                 event = b"\n\n" + event  # the upstream's last event may lack its blank line; one too many is nothing
             served.bytes_out += len(event)
-            self._record()
+            self._book.close()
             await self._send(tail.removesuffix(reply.last_chunk) + reply.frame(event) + reply.last_chunk)
             return
-        self._record()
+        self._book.close()
         await self._send(tail)
 
     async def _send(self, tail: bytes) -> None:

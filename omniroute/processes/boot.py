@@ -59,6 +59,7 @@ def receive_boot(fd: int) -> tuple[Boot, socket.socket]:
     while not data.endswith(b"\n"):
         more = channel.recv(65536)
         if not more or len(data) > MAX_MESSAGE_BYTES:
+            channel.close()
             raise SystemExit("the supervisor went away before it said what to do")
         data += more
     return msgspec.json.decode(data, type=Boot), channel

@@ -63,7 +63,8 @@ class Child:
                 try:
                     self._process = await nursery.start(run)
                 except OSError as exc:  # no room for another process: whoever keeps it tries again
-                    log.error("process_not_started", process=boot.name, reason=exc.strerror or str(exc))
+                    reason = exc.strerror or str(exc)
+                    log.error("process_not_started", process=boot.name, reason=reason)  # noqa: TRY400 - our own log
                     return
                 theirs.close()
                 nursery.start_soon(self._hear, trio.socket.from_stdlib_socket(ours), on_ready)

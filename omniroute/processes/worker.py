@@ -59,7 +59,7 @@ async def _serve(boot: Boot, channel: socket.socket, log: Log) -> None:
 
 
 def _settle_memory() -> None:
-    """Tell the cycle collector what stays: modules and services are never looked at again, and requests leave no cycles.
+    """Tell the cycle collector what stays: modules and services are never looked at again, requests leave no cycles.
 
     What is left for it are tracebacks of failed requests, so it may look a tenth as often as by default.
     """

@@ -25,7 +25,7 @@ _encoder: Final = msgspec.json.Encoder()
 
 
 class Log:
-    """Where one process's lines go. ``run`` writes them; ``drain`` writes what is left at the end."""
+    """Where one process's lines go. ``run`` writes them; ``flush`` writes what is left at the end."""
 
     def __init__(
         self,
@@ -101,16 +101,22 @@ class Log:
         while True:
             await trio.sleep(FLUSH_S)
             if self._lines:
-                await trio.to_thread.run_sync(self.flush, abandon_on_cancel=False)
+                # taken here, written there: a line buffered meanwhile must not fall between two lists
+                await trio.to_thread.run_sync(self._write, self._take(), abandon_on_cancel=False)
 
     def flush(self) -> None:
         """Write what is buffered now. Blocks while the reader does."""
+        self._write(self._take())
+
+    def _take(self) -> bytes:
         lines, self._lines = self._lines, []
         self._held = 0
         if self.dropped:
             dropped, self.dropped = self.dropped, 0
             lines.append(self._render("warning", "log_lines_dropped", {"count": dropped}))
-        data = b"".join(lines)
+        return b"".join(lines)
+
+    def _write(self, data: bytes) -> None:
         while data:
             try:
                 data = data[os.write(self._fd, data) :]

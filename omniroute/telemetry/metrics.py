@@ -97,6 +97,9 @@ FAMILIES: Final = (
 
 _OUTCOME_INDEX: Final = {outcome: index for index, outcome in enumerate(OUTCOMES)}
 _STATUS_INDEX: Final = {1: 1, 2: 2, 3: 3, 4: 4, 5: 6}
+_OUTPUT_INDEX: Final = 4
+_DETAIL_INDEXES: Final = (1, 2, 3, 5, 6, 7)
+"""Places of the counts in ``TOKEN_COUNT``: those of ``Usage``, in its order."""
 _STATUS_429: Final = STATUS_CLASSES.index("429")
 
 
@@ -161,19 +164,19 @@ class RequestMeter:
         add(slot, BYTES.cell + 1, record.bytes_out)
 
     def _tokens(self, usage: Usage) -> None:
-        counts = (
-            usage.input_total,
+        # Most answers have but these two counts. An upstream may claim any number: one lie must not turn the sum over.
+        self._add(self._slot, TOKEN_COUNT.cell, min(usage.input_total, LARGEST_TOKENS))
+        self._add(self._slot, TOKEN_COUNT.cell + _OUTPUT_INDEX, min(usage.output_total, LARGEST_TOKENS))
+        details = (
             usage.cache_read,
             usage.cache_write_5m,
             usage.cache_write_1h,
-            usage.output_total,
             usage.reasoning,
             usage.audio_in,
             usage.audio_out,
         )
-        for index, count in enumerate(counts):
-            if count:  # most have two of eight
-                # An upstream may claim any number; one lie must not turn the sum over.
+        if any(details):
+            for index, count in zip(_DETAIL_INDEXES, details, strict=True):
                 self._add(self._slot, TOKEN_COUNT.cell + index, min(count, LARGEST_TOKENS))
 
     def events(self, count: int) -> None:

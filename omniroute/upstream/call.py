@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import cast
+from typing import Final
 
 import trio
 
@@ -23,6 +23,7 @@ from omniroute.upstream.talk import Deadlines, SendError, talk
 from omniroute.upstream.wire import UpstreamWire
 from omniroute.wire import Driver, WireError
 
+_NEVER: Final = math.inf
 _BROKEN = (Status.RESET, Status.CLOSED)
 
 
@@ -50,8 +51,8 @@ class UpstreamPool:
         now = trio.current_time()
         route = self._routes.of(request.connection, now)
         head = route.head(request)
-        client = cast("Link | None", watch)
-        until = total_at or math.inf
+        client: Link | None = watch  # type: ignore[assignment]  # a wire, or None; a cast is a call
+        until = total_at or _NEVER
         wire = self._pool.take(route.origin, now)
         if wire is not None:
             exchange = await self._exchange(wire, route, request, head, client, until, now, 0)
@@ -59,7 +60,7 @@ class UpstreamPool:
                 return exchange
             self._stale_retries += 1
         started_at = trio.current_time()
-        connect_s = request.connection.timeouts.connect_s or math.inf
+        connect_s = request.connection.timeouts.connect_s or _NEVER
         wire = await self._pool.open(request.connection, route.origin, min(started_at + connect_s, until))
         if client is not None and client.gone:  # nothing was sent, nothing is owed: the next request may have the wire
             self._pool.put_back(wire, 0.0)
@@ -86,9 +87,9 @@ class UpstreamPool:
         options = self._options
         received = wire.received_bytes
         wire.watch = client
-        write_s = options.write_s + request.body_bytes / options.write_min_bytes_s
-        first_byte_s = request.connection.timeouts.first_byte_s or math.inf
-        deadlines = Deadlines(min(now + write_s, until), first_byte_s, until)
+        write_at = now + options.write_s + request.body_bytes / options.write_min_bytes_s
+        first_byte_s = request.connection.timeouts.first_byte_s or _NEVER
+        deadlines = Deadlines(write_at if write_at < until else until, first_byte_s, until)
         exchange = None
         try:
             answer, whole = await talk(wire, (head, *request.body), request.method, deadlines, options, now)

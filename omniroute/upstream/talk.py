@@ -8,6 +8,7 @@ or the refusal would be lost behind a write that never ends.
 from __future__ import annotations
 
 import math
+from typing import Final
 
 import msgspec
 import trio
@@ -18,6 +19,9 @@ from omniroute.upstream.options import UpstreamOptions
 from omniroute.upstream.response import MalformedHeadError, ResponseHead, parse_response_head
 from omniroute.upstream.wire import UpstreamWire
 from omniroute.wire import WireError
+
+
+_NEVER: Final = math.inf
 
 
 class SendError(WireError):
@@ -34,12 +38,13 @@ class Deadlines(msgspec.Struct, frozen=True, gc=False):
 
     def head_at(self, written_at: float) -> float:
         """When the head must be there."""
-        return min(written_at + self.first_byte_s, self.total_at)
+        head_at = written_at + self.first_byte_s
+        return head_at if head_at < self.total_at else self.total_at
 
 
 def wire_deadline(at: float) -> float:
     """``at`` as wires take it: 0.0 for none."""
-    return 0.0 if at == math.inf else at
+    return 0.0 if at == _NEVER else at
 
 
 async def talk(
@@ -58,7 +63,10 @@ async def talk(
         return await _Duplex(wire, method, deadlines, options).run()
     head_at = deadlines.head_at(now)
     if not wire.send_status:
-        return await read_answer(wire, method, wire_deadline(head_at), options), True
+        head = parse_response_head(await wire.read_head(options.head_bytes, wire_deadline(head_at)), method)
+        if head.status >= 200:  # nearly always, hence without another coroutine
+            return head, True
+        return await read_answer(wire, method, wire_deadline(head_at), options, skipped=1), True
     try:  # the peer has closed its side, perhaps after an answer
         early_at = min(head_at, now + options.early_answer_s)
         return await read_answer(wire, method, early_at, options), False
@@ -68,9 +76,11 @@ async def talk(
         raise
 
 
-async def read_answer(wire: UpstreamWire, method: bytes, deadline_at: float, options: UpstreamOptions) -> ResponseHead:
-    """The next final response head; interim ones are skipped."""
-    for _ in range(options.max_interim + 1):
+async def read_answer(
+    wire: UpstreamWire, method: bytes, deadline_at: float, options: UpstreamOptions, *, skipped: int = 0
+) -> ResponseHead:
+    """The next final response head; interim ones are skipped, of which there were ``skipped`` already."""
+    for _ in range(options.max_interim + 1 - skipped):
         head = parse_response_head(await wire.read_head(options.head_bytes, deadline_at), method)
         if head.status >= 200:
             return head

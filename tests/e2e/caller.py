@@ -1,4 +1,4 @@
-"""A client that counts bytes: one raw connection to the gateway, its answers read by h11, which is nobody's code here."""
+"""A client that counts bytes: one raw connection to the gateway, its answers read by h11, a parser not our own."""
 
 from __future__ import annotations
 

@@ -9,6 +9,6 @@ from tests.e2e.standing import Standing, standing
 
 @pytest.fixture(scope="session")
 def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Standing]:
-    """One gateway for the session: a start costs a second. Every test brings a provider of its own, so none sees another."""
+    """One gateway for the session, since a start costs a second; every test brings a provider of its own."""
     with standing(tmp_path_factory.mktemp("gateway") / "data") as running:
         yield running

@@ -191,7 +191,7 @@ class House:
     async def settled(self, condition: Callable[[], bool]) -> None:
         """Return when ``condition`` holds; it depends on what other tasks and the kernel are about to do."""
         with trio.fail_after(2):
-            while not condition():  # noqa: ASYNC110 - some of it is the kernel's, which sets no event
+            while not condition():
                 await trio.sleep(0.001)
 
 

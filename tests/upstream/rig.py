@@ -20,7 +20,7 @@ def open_descriptors() -> int:
 async def until(condition: Callable[[], bool]) -> None:
     """Wait for what no event tells: the kernel's and the relay's own pace."""
     with trio.fail_after(5):
-        while not condition():  # noqa: ASYNC110
+        while not condition():
             await trio.sleep(0.001)
 
 

@@ -33,7 +33,9 @@ def _epilog() -> str:
 @click.option("--data-dir", type=click.Path(file_okay=False), help="Where everything is kept.  [~/.omniroute]")
 @click.option("--drain-seconds", type=click.FloatRange(0, 86400), help="Time for running requests after SIGTERM.  [30]")
 @click.option("--log-level", type=click.Choice(["debug", "info", "warning", "error"]), help="[info]")
-@click.option("--log-format", type=click.Choice(["auto", "json", "text"]), help="auto: text on a terminal, else json.  [auto]")
+@click.option(
+    "--log-format", type=click.Choice(["auto", "json", "text"]), help="auto: text on a terminal, else json.  [auto]"
+)
 def COMMAND(**flags: object) -> None:  # noqa: N802 - the name discovery looks for
     """Run the gateway until SIGTERM.
 

@@ -7,7 +7,7 @@ here.
 
 from __future__ import annotations
 
-from typing import Final, TypeVar
+from typing import Final, TypeVar, cast
 
 import msgspec
 
@@ -25,7 +25,9 @@ _ADDED_MEMBER: Final = b'"stream_options":{"include_usage":true},'
 _ADDED_OPTIONS: Final = b'{"include_usage":true}'
 _ADDED_OPTION: Final = b'"include_usage":true'
 
-Value = TypeVar("Value")
+Value = TypeVar("Value", str, bool, int)
+
+_DECODERS: Final = {kind: msgspec.json.Decoder(kind) for kind in (str, bool, int)}
 
 
 def peek(body: bytes) -> Peeked:
@@ -119,7 +121,7 @@ def _value(body: bytes, span: Span, kind: type[Value], field: str, rule: str) ->
     if raw == b"null":
         return None
     try:
-        return msgspec.json.decode(raw, type=kind)
+        return cast("Value", _DECODERS[kind].decode(raw))
     except (msgspec.DecodeError, UnicodeError) as error:
         raise _wrong(field, rule) from error
 

@@ -54,7 +54,7 @@ def unfold(body: bytes) -> bytes:
         answer = None
     choices = answer.get("choices") if isinstance(answer, dict) else None
     if not isinstance(answer, dict) or not isinstance(choices, list):
-        return b"data: " + b"".join(body.splitlines()) + b"\n\n"  # white space between members: JSON has no other line ends
+        return b"data: " + b"".join(body.splitlines()) + b"\n\n"  # line ends are white space between members
     chunk = answer | {"object": "chat.completion.chunk", "choices": [_unfolded(choice) for choice in choices]}
     finished = all(isinstance(choice, dict) and choice.get("finish_reason") for choice in choices)
     return b"data: " + msgspec.json.encode(chunk) + b"\n\n" + (b"data: [DONE]\n\n" if finished else b"")

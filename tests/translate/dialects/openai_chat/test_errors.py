@@ -70,5 +70,5 @@ def test_error_under_http_200(body: bytes, error: bytes | None) -> None:
 
 @pytest.mark.parametrize("body", [b"[]", b"<html>", b"", b'{"choices":[{}]'])
 def test_what_is_not_an_object_is_neither(body: bytes) -> None:
-    with pytest.raises(ValueError, match="expected|bytes|object|end"):
+    with pytest.raises(ValueError, match=r"expected|bytes|object|end"):
         body_error(body)

@@ -96,7 +96,11 @@ def test_tap_hides_what_the_client_did_not_ask_for() -> None:
 def test_a_whole_answer_becomes_one_chunk() -> None:
     call = {"id": "t", "type": "function", "function": {"name": "f", "arguments": "{}"}}
     message = {"role": "assistant", "content": "a\nb", "tool_calls": [call], "odd": 1}
-    body = {"id": "c", "object": "chat.completion", "choices": [{"index": 0, "message": message, "finish_reason": "stop"}]}
+    body = {
+        "id": "c",
+        "object": "chat.completion",
+        "choices": [{"index": 0, "message": message, "finish_reason": "stop"}],
+    }
     written = unfold(b"\n " + msgspec.json.encode(body))
     data, end = written.removesuffix(b"\n\n").split(b"\n\n")
     assert end == b"data: [DONE]"
