@@ -187,9 +187,14 @@ class Link:
         """
         return self._start(self._unparked(), BodyRead(self._declared(), limit_bytes, deadline_at, min_rate))
 
-    def start_piece(self, deadline_at: float) -> bool:
-        """Read the next non-empty piece of body, at most READ_BYTES; ``result == b""`` with OK means its end."""
-        return self._start(self._unparked(), PieceRead(self._declared(), deadline_at))
+    def start_piece(self, deadline_at: float, limit_bytes: int = READ_BYTES) -> bool:
+        """Read the next non-empty piece of body, at most ``limit_bytes``; ``result == b""`` with OK means its end.
+
+        Raises ``ValueError`` for a limit that is not 1 to READ_BYTES.
+        """
+        if not 0 < limit_bytes <= READ_BYTES:
+            raise ValueError(f"a piece has 1 to {READ_BYTES} bytes, not {limit_bytes}")
+        return self._start(self._unparked(), PieceRead(self._declared(), deadline_at, limit_bytes))
 
     def start_pump(  # noqa: PLR0913  # each is a limit of its own
         self,

@@ -118,10 +118,13 @@ cdef class Reader(Endpoint):
                 self.end_read(TOO_LARGE, f"the body is larger than {limit_bytes} bytes")
         return self.conclude()
 
-    def start_piece(self, double deadline_at):
+    def start_piece(self, double deadline_at, Py_ssize_t limit_bytes=READ):
         """See ``link_py.Link.start_piece``."""
+        if not 0 < limit_bytes <= READ:
+            raise ValueError(f"a piece has 1 to {READ} bytes, not {limit_bytes}")
         if not self.begin(OP_PIECE, deadline_at):
             return True
+        self.limit = limit_bytes
         return self.conclude()
 
     cdef int step(self) except -1:
@@ -224,6 +227,7 @@ cdef class Reader(Endpoint):
         """The next payload, from the inbox or the socket; it stays there until the next pull or the end of the step."""
         cdef Framing* framing = &self.framing
         cdef Py_ssize_t count
+        cdef Py_ssize_t most = self.limit if self.op == OP_PIECE else <Py_ssize_t> READ
         cdef uint32_t serial = self.serial
         got.size = 0
         while not framing.complete:
@@ -233,14 +237,14 @@ cdef class Reader(Endpoint):
             if self.spent():
                 return PULL_WAIT
             if self.inbox.end > self.inbox.start:
-                count = min(self.inbox.end - self.inbox.start, <Py_ssize_t> READ)
+                count = min(self.inbox.end - self.inbox.start, most)
                 framing_decode(framing, self.inbox.data + self.inbox.start, count, got)
                 self.inbox.start += got.used
                 self.moved += got.used
             else:
                 if not (self.readable or self.end):
                     return PULL_WAIT
-                count = self.fill(self.relay.scratch, READ, NULL, 0)
+                count = self.fill(self.relay.scratch, most, NULL, 0)
                 if self.serial != serial:
                     return PULL_FAIL
                 if count == FILL_AGAIN:

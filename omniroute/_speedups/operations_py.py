@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from omniroute._speedups.dechunk_py import BodyReader
-from omniroute._speedups.halves_py import READ_BYTES, Inbox
+from omniroute._speedups.halves_py import Inbox
 from omniroute._speedups.status import BODY_LENGTH, Status
 
 
@@ -136,16 +136,17 @@ class BodyRead(_Read):
 class PieceRead(_Read):
     """The next bytes of body there are."""
 
-    __slots__ = ("_body",)
+    __slots__ = ("_body", "_limit_bytes")
 
-    def __init__(self, body: BodyReader, deadline_at: float) -> None:
+    def __init__(self, body: BodyReader, deadline_at: float, limit_bytes: int) -> None:
         super().__init__("body", deadline_at)
         self._body = body
+        self._limit_bytes = limit_bytes
 
     def advance(self, inbox: Inbox, now: float) -> Status | None:
         del now
         body = self._body
-        self.result = body.take(inbox.held, READ_BYTES)
+        self.result = body.take(inbox.held, self._limit_bytes)
         if self.result or body.complete:
             return Status.OK
         if body.error:

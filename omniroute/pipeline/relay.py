@@ -24,7 +24,7 @@ from omniroute.wire import PumpLimits, Wire, WireError
 CLIENT_LEFT: Final = frozenset({Status.WATCHED_GONE, Status.SINK_BROKEN, Status.SINK_STALLED})
 
 LOOK_BYTES: Final = 2048
-"""How much of a read is cut into events at a time before the commit point: of hundreds, the second mostly is content."""
+"""How much is read at a time before the commit point: the second event mostly is content, the rest is the pump's."""
 
 ERROR_CLASS: Final = {
     Status.CLOSED: "truncated",
@@ -169,21 +169,15 @@ class Delivery:
         held_bytes = 0
         while True:
             try:
-                piece = await self._source.read_piece(self._read_deadline())
+                piece = await self._source.read_piece(self._read_deadline(), LOOK_BYTES)
             except WireError as exc:
                 raise self._reading(exc) from exc
-            looked_at = 0
-            while True:
-                events = tap.split(piece[looked_at : looked_at + LOOK_BYTES]) if piece else [tap.finish()]
-                committed = self._commits(tap, events)
-                held += events
-                # What the tap keeps of an incomplete event is bounded by the tap: an image may well come first.
-                held_bytes += sum(map(len, events))
-                looked_at += LOOK_BYTES
-                if committed or looked_at >= len(piece):
-                    break
+            events = tap.split(piece) if piece else [tap.finish()]
+            committed = self._commits(tap, events)
+            held += events
+            # What the tap keeps of an incomplete event is bounded by the tap: an image may well come first.
+            held_bytes += sum(map(len, events))
             if committed:
-                held.append(tap.feed(piece[looked_at:]))
                 self._read_along(tap)
                 return b"".join(held)
             if not piece:

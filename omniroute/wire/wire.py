@@ -18,6 +18,7 @@ import msgspec
 import trio
 
 from omniroute._speedups import Link, Status
+from omniroute._speedups.halves_py import READ_BYTES
 
 if TYPE_CHECKING:
     from typing import Self
@@ -84,9 +85,9 @@ class Wire(Link):
             raise WireError(self.status, self.detail)
         return self.result
 
-    async def read_piece(self, deadline_at: float) -> bytes:
-        """The next piece of body, b"" at its end. Raises WireError."""
-        if not self.start_piece(deadline_at):
+    async def read_piece(self, deadline_at: float, limit_bytes: int = READ_BYTES) -> bytes:
+        """The next piece of body, at most ``limit_bytes``, b"" at its end. Raises WireError."""
+        if not self.start_piece(deadline_at, limit_bytes):
             await self._parked_read()
         if self.status:
             raise WireError(self.status, self.detail)

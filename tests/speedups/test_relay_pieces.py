@@ -87,3 +87,23 @@ def test_a_reset_and_a_deadline(rig: Rig) -> None:
     complete = link.start_piece(0.0)
     reset(peer)
     assert rig.read_end(link, complete) is Status.RESET
+
+
+@pytest.mark.parametrize("kind", [BODY_LENGTH, BODY_CHUNKED, BODY_UNTIL_EOF])
+def test_a_piece_may_be_bounded_and_the_rest_is_there_for_the_next_read(rig: Rig, kind: int) -> None:
+    body = bytes(range(256)) * 40
+    link, peer = rig.body_link(kind, len(body))
+    peer.sendall(chunked(body[:5000], body[5000:]) if kind == BODY_CHUNKED else body)
+    got = bytearray()
+    while len(got) < len(body):
+        assert rig.read_end(link, link.start_piece(0.0, 700)) is Status.OK
+        assert 0 < len(link.result) <= 700
+        got += link.result
+    assert got == body
+
+
+@pytest.mark.parametrize("limit", [0, -1, READ_BYTES + 1])
+def test_a_piece_of_no_possible_size_is_refused(rig: Rig, limit: int) -> None:
+    link, _ = rig.body_link(BODY_LENGTH, 10)
+    with pytest.raises(ValueError, match="a piece has"):
+        link.start_piece(0.0, limit)
