@@ -1,6 +1,7 @@
 """The command line: one file per command, each exporting ``COMMAND``; found by discovery, sorted by name.
 
-A command imports what it needs inside its function, so that ``omniroute --help`` costs nothing.
+A command imports what it needs inside its function, so that ``omniroute --help`` loads neither the database nor the
+admin stack nor an HTTP client.
 """
 
 from __future__ import annotations
