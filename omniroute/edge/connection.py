@@ -66,57 +66,58 @@ class ClientConnection:
             self.wire.close()
 
     async def _serve_one(self) -> bool:
-        """Serve the next request; whether another may follow."""
-        data = await self._read_head()
-        if not data:
-            return False
-        request_id = f"req_{self._id}{self._served:04x}"
+        """Serve the next request; whether another may follow. Every coroutine between here and a wait costs twice."""
+        state, wire, served = self._state, self.wire, self._served
+        options = state.options
+        now = trio.current_time()
+        received = wire.received_bytes - wire.buffered()
+        # a new connection has no idle time: it was opened for a request
+        wait_s, head_s = (options.keep_alive_s, options.head_timeout_s) if served else (options.head_timeout_s, 0.0)
+        if state.draining:
+            # its last answer was begun before the draining, without "Connection: close": as for those idle at its start
+            wait_s = min(wait_s, options.drain_idle_s)
+        state.idle[self] = now
         try:
-            head = parse_head(data, self._state.options)
+            data = await wire.read_head(options.head_bytes, now + wait_s, head_s)
+        except WireError as exc:
+            return await self._without_head(exc, begun=wire.received_bytes > received)
+        finally:
+            del state.idle[self]
+        request_id = self._request_id()
+        try:
+            head = parse_head(data, options)
         except ClientError as exc:
             return await self._refuse(self._bare_reply(request_id), exc, plain_error, request_id)
-        found = self._state.routes.find(head.path)
+        found = state.routes.find(head.path)
         if found is None:
             return await self._to_control(head, request_id)
         path, resource = found
+        method = head.method
         origin = head.headers.get(b"origin")
         reply = ClientReply(
-            self._state,
-            self.wire,
+            state,
+            wire,
             request_id,
             keep_alive=head.keep_alive,
             http10=head.http10,
-            head_only=head.method == "HEAD",
-            extra=() if origin is None or head.method == "OPTIONS" else self._state.cors.headers(origin),
+            head_only=method == "HEAD",
+            extra=() if origin is None or method == "OPTIONS" else state.cors.headers(origin),
         )
-        endpoint = resource.endpoints.get(head.method)
+        endpoint = resource.endpoints.get(method)
         if endpoint is None:
             return await self._without_endpoint(head, resource, reply, request_id)
         return await self._to_endpoint(head, path, endpoint, reply, request_id)
 
-    async def _read_head(self) -> bytes:
-        """The next head, or nothing: the connection is over (and was told why, where there was a reason)."""
-        wire, options = self.wire, self._state.options
-        now = trio.current_time()
-        self._state.idle[self] = now
-        received = wire.received_bytes - wire.buffered()
-        # a new connection has no idle time: it was opened for a request
-        wait_s, head_s = (
-            (options.keep_alive_s, options.head_timeout_s) if self._served else (options.head_timeout_s, 0.0)
-        )
-        if self._state.draining:
-            # its last answer was begun before the draining, without "Connection: close": as for those idle at its start
-            wait_s = min(wait_s, options.drain_idle_s)
-        try:
-            return await wire.read_head(options.head_bytes, now + wait_s, head_s)
-        except WireError as exc:
-            error = self._head_error(exc, begun=wire.received_bytes > received)
-            if error is not None:
-                request_id = f"req_{self._id}{self._served:04x}"
-                await self._refuse(self._bare_reply(request_id), error, plain_error, request_id)
-            return b""
-        finally:
-            del self._state.idle[self]
+    def _request_id(self) -> str:
+        return f"req_{self._id}{self._served:04x}"
+
+    async def _without_head(self, exc: WireError, *, begun: bool) -> bool:
+        """The end of the connection, which is told why where there is a reason."""
+        error = self._head_error(exc, begun=begun)
+        if error is not None:
+            request_id = self._request_id()
+            await self._refuse(self._bare_reply(request_id), error, plain_error, request_id)
+        return False
 
     def _head_error(self, exc: WireError, *, begun: bool) -> ClientError | None:
         options = self._state.options
@@ -133,22 +134,24 @@ class ClientConnection:
     async def _to_endpoint(
         self, head: RequestHead, path: str, endpoint: Endpoint, reply: ClientReply, request_id: str
     ) -> bool:
-        state = self._state
+        state, wire, options = self._state, self.wire, self._state.options
         received_at = trio.current_time()
         held = 0
+        body = b""
         try:
             try:
-                if head.body == BODY_NONE:
-                    self.wire.set_body(BODY_NONE)
-                    body = b""
-                else:
-                    limit = endpoint.body_bytes or state.options.body_bytes
+                wire.set_body(head.body, head.length)
+                if head.body != BODY_NONE:
+                    limit = endpoint.body_bytes or options.body_bytes
                     held = self._reserve(head, limit)
-                    body = await self._read_body(head, limit, received_at)
+                    if head.expect_continue and not wire.buffered():
+                        await wire.send((_CONTINUE,), received_at + options.write_timeout_s)
+                    body = await wire.read_body(limit, received_at + options.body_grace_s, options.body_min_rate)
                     state.bodies_held += len(body) - held
                     held = len(body)
-            except OmniRouteError as exc:
-                return await self._refuse(reply, exc, endpoint.render_error, request_id)
+            except (OmniRouteError, WireError) as exc:
+                error = _body_error(exc, endpoint.body_bytes or options.body_bytes)
+                return await self._refuse(reply, error, endpoint.render_error, request_id)
             incoming = Incoming(
                 request_id=request_id,
                 method=head.method,
@@ -158,9 +161,16 @@ class ClientConnection:
                 body=body,
                 received_at=received_at,
                 peer=self._peer,
-                watch=self.wire,
+                watch=wire,
             )
-            await self._call(endpoint, incoming, reply)
+            try:
+                await endpoint.handler(incoming, reply)
+                if not reply.ended:
+                    raise GatewayFault(f"{endpoint.name} returned without an answer")  # noqa: TRY301 - as any fault
+            except (ClientGone, WireError):
+                raise
+            except Exception as exc:  # noqa: BLE001 - a defect in one request is that request's 500, not everybody's outage
+                await self._answer_for(exc, endpoint, request_id, reply)
         finally:
             state.bodies_held -= held
         return reply.ended and reply.keep_alive
@@ -176,46 +186,21 @@ class ClientConnection:
         self._state.bodies_held += wanted
         return wanted
 
-    async def _read_body(self, head: RequestHead, limit: int, now: float) -> bytes:
-        wire, options = self.wire, self._state.options
-        wire.set_body(head.body, head.length)
-        if head.expect_continue and not wire.buffered():
-            await wire.send((_CONTINUE,), now + options.write_timeout_s)
-        try:
-            return await wire.read_body(limit, now + options.body_grace_s, options.body_min_rate)
-        except WireError as exc:
-            if exc.status is Status.TOO_LARGE:
-                raise _body_too_large(limit) from exc
-            if exc.status is Status.DEADLINE:
-                message = "The request body arrived too slowly."
-                raise ClientError(message, status=408, code="request_timeout", kind="timeout") from exc
-            if exc.status is Status.MALFORMED:
-                raise ClientError(f"The request body's chunks are malformed: {exc.detail}.") from exc
-            raise
-
-    async def _call(self, endpoint: Endpoint, incoming: Incoming, reply: ClientReply) -> None:
-        """Let the handler answer, and answer for it where it fails."""
-        try:
-            await endpoint.handler(incoming, reply)
-            if reply.ended:
-                return
-            raise GatewayFault(f"{endpoint.name} returned without an answer")  # noqa: TRY301 - the same treatment as any fault
-        except (ClientGone, WireError):
-            raise
-        except GatewayFault as exc:
-            _log.exception("fault in %s, request %s", endpoint.name, incoming.request_id)
-            error: OmniRouteError = exc
-        except OmniRouteError as exc:
+    async def _answer_for(self, exc: Exception, endpoint: Endpoint, request_id: str, reply: ClientReply) -> None:
+        """Answer in place of a handler that failed."""
+        if isinstance(exc, OmniRouteError):
             error = exc
-        except Exception:  # noqa: BLE001 - a defect in one request is that request's 500, not everybody's outage
-            _log.exception("unexpected error in %s, request %s", endpoint.name, incoming.request_id)
+            if isinstance(exc, GatewayFault):
+                _log.error("fault in %s, request %s", endpoint.name, request_id, exc_info=exc)
+        else:
+            _log.error("unexpected error in %s, request %s", endpoint.name, request_id, exc_info=exc)
             error = GatewayFault("The gateway failed on this request; its log has the request id and the reason.")
         if reply.ended:
             reply.keep_alive = False  # answered, and failed after it: nothing more to say, nothing to trust
         elif reply.begun:
             await reply.abort(b"")
         else:
-            await reply.fail(error, endpoint.render_error(error, incoming.request_id))
+            await reply.fail(error, endpoint.render_error(error, request_id))
 
     async def _without_endpoint(
         self, head: RequestHead, resource: Resource, reply: ClientReply, request_id: str
@@ -289,6 +274,22 @@ class ClientConnection:
         with contextlib.suppress(WireError):  # the deadline, or the client's own end
             while left_bytes > 0 and (piece := await self.wire.read_piece(deadline_at)):
                 left_bytes -= len(piece)
+
+
+def _body_error(exc: OmniRouteError | WireError, limit_bytes: int) -> OmniRouteError:
+    """What the client is told of a body that could not be read. Raises ``exc`` if there is nobody to tell."""
+    if isinstance(exc, OmniRouteError):
+        return exc
+    match exc.status:
+        case Status.TOO_LARGE:
+            return _body_too_large(limit_bytes)
+        case Status.DEADLINE:
+            message = "The request body arrived too slowly."
+            return ClientError(message, status=408, code="request_timeout", kind="timeout")
+        case Status.MALFORMED:
+            return ClientError(f"The request body's chunks are malformed: {exc.detail}.")
+        case _:
+            raise exc
 
 
 def _body_too_large(limit_bytes: int) -> ClientError:

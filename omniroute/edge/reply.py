@@ -52,7 +52,7 @@ class ClientReply:
     ) -> None:
         """``head_only``: the request was HEAD. ``extra``: headers of the edge's own on any answer (CORS)."""
         self._state = state
-        self._request_id = request_id.encode()
+        self._request_id = request_id
         self._http10 = http10
         self._head_only = head_only
         self._extra = extra
@@ -64,7 +64,7 @@ class ClientReply:
 
     async def complete(self, status: int, headers: Headers | HeaderBlock, body: Sequence[Buffer]) -> None:
         """Send a whole answer, head and body in one go. ``body``: bytes or views of bytes."""
-        length = None if status in _BODILESS else sum(map(len, body))
+        length = None if status in _BODILESS else len(body[0]) if len(body) == 1 else sum(map(len, body))
         head = self._begin(status, headers, b"" if length is None else b"content-length: %d\r\n" % length)
         parts = (head, *body) if length and not self._head_only else (head,)
         await self.sink.send(parts, trio.current_time() + self._state.options.write_timeout_s)
@@ -140,7 +140,7 @@ class ClientReply:
         else:
             connection = b"connection: keep-alive\r\n\r\n" if self._http10 else b"\r\n"
         start = self._state.head_start(status)
-        return heads.write_reply_head(start, self._request_id, lines, headers, _OURS, framing + connection)
+        return heads.write_reply_head(start, self._request_id.encode(), lines, headers, _OURS, framing + connection)
 
 
 class _PlainError(msgspec.Struct):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import trio
+
 from omniroute.domain import AttemptRecord, OpenAttempt
 from omniroute.pipeline.values import Request, Served
 from omniroute.ports import Journal
@@ -32,11 +34,12 @@ class Book:
             )
         )
 
-    def close(self, now: float) -> None:
+    def close(self) -> None:
         """Write the record of what ``served`` holds now. Later calls do nothing: the first one told the truth."""
         if self._closed:
             return
         self._closed = True
+        now = trio.current_time()
         request, served = self._request, self._served
         connection = served.target.connection
         self._journal.close(

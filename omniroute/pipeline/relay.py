@@ -7,7 +7,6 @@ sent.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Final
 
 import trio
@@ -15,15 +14,17 @@ import trio
 from omniroute._speedups import SseTap, Status, event_data
 from omniroute.domain import Timeouts
 from omniroute.errors import UpstreamError
+from omniroute.pipeline.answer import answer_headers
+from omniroute.pipeline.record import Book
 from omniroute.pipeline.values import PipelineOptions, Request, Served
-from omniroute.ports import ClientGone, Exchange, HeaderBlock, Reply
+from omniroute.ports import ClientGone, Exchange, Reply
 from omniroute.translate import EventKind, read_stream_error
 from omniroute.wire import PumpLimits, Wire, WireError
 
 CLIENT_LEFT: Final = frozenset({Status.WATCHED_GONE, Status.SINK_BROKEN, Status.SINK_STALLED})
 
 LOOK_BYTES: Final = 2048
-"""How much of a read is cut into events at a time before the commit point: one read may hold hundreds, content is second."""
+"""How much of a read is cut into events at a time before the commit point: of hundreds, the second mostly is content."""
 
 ERROR_CLASS: Final = {
     Status.CLOSED: "truncated",
@@ -69,9 +70,9 @@ def not_an_answer(served: Served) -> UpstreamError:
 
 
 class Delivery:
-    """One attempt's answer on its way. ``record`` writes the journal; it is called before the last byte goes out."""
+    """One attempt's answer on its way. The book is closed before the last byte goes out."""
 
-    __slots__ = ("_options", "_record", "_reply", "_request", "_served", "_source", "_timeouts", "_total_at")
+    __slots__ = ("_book", "_exchange", "_options", "_reply", "_request", "_served", "_source", "_timeouts", "_total_at")
 
     def __init__(
         self,
@@ -80,16 +81,17 @@ class Delivery:
         reply: Reply,
         exchange: Exchange,
         total_at: float,
-        record: Callable[[], None],
+        book: Book,
         options: PipelineOptions,
     ) -> None:
         self._request = request
         self._served = served
         self._reply = reply
+        self._exchange = exchange
         self._source: Wire = exchange.source
         self._timeouts: Timeouts = served.target.connection.timeouts
         self._total_at = total_at
-        self._record = record
+        self._book = book
         self._options = options
 
     async def explanation(self) -> bytes:
@@ -101,30 +103,33 @@ class Delivery:
                 raise ClientGone from exc
             return b""
 
-    async def whole(self, headers: Callable[[], HeaderBlock]) -> None:
+    async def whole(self) -> None:
         """Answer with the upstream's whole body. Raises UpstreamError before the commit point, ClientGone."""
         dialect, served = self._request.dialect, self._served
         try:
             body = await self._source.read_body(self._options.response_body_bytes, self._read_deadline())
-            failure = dialect.body_error(body)
         except WireError as exc:
             raise self._reading(exc) from exc
+        try:
+            failure = dialect.body_error(body)
         except ValueError as exc:
-            raise not_an_answer(served) from exc
+            if not any(name == b"content-encoding" for name, _ in self._exchange.headers):
+                raise not_an_answer(served) from exc
+            failure = None  # compressed although nobody asked for it: the header goes with it, the client may know how
         if failure is not None:
             raise read_stream_error(failure)
         served.usage = dialect.usage_of_body(body)
         served.committed_at = trio.current_time()
         served.bytes_out = len(body)
         served.outcome = "ok"
-        answer = headers()
-        self._record()
+        answer = answer_headers(self._request, served, self._exchange)
+        self._book.close()
         try:
             await self._reply.complete(served.status, answer, (body,))
         except WireError as exc:
             raise ClientGone from exc
 
-    async def stream(self, headers: Callable[[], HeaderBlock]) -> None:
+    async def stream(self) -> None:
         """Answer with the upstream's stream. Raises UpstreamError before the commit point, ClientGone after or before.
 
         After the commit point an upstream's failure is reported in-band, recorded, and this returns.
@@ -133,7 +138,7 @@ class Delivery:
         held = await self._hold(tap)
         served, reply, source = self._served, self._reply, self._source
         served.committed_at = trio.current_time()
-        first = reply.begin(served.status, headers()) + reply.frame(held)
+        first = reply.begin(served.status, answer_headers(self._request, served, self._exchange)) + reply.frame(held)
         if tap.done or source.body_complete:
             last = tap.finish()
             served.bytes_out = len(held) + len(last)
@@ -225,10 +230,10 @@ class Delivery:
             if status is Status.OK:
                 event = b"\n\n" + event  # the upstream's last event may lack its blank line; one too many is nothing
             served.bytes_out += len(event)
-            self._record()
+            self._book.close()
             await self._send(tail.removesuffix(reply.last_chunk) + reply.frame(event) + reply.last_chunk)
             return
-        self._record()
+        self._book.close()
         await self._send(tail)
 
     async def _send(self, tail: bytes) -> None:

@@ -71,10 +71,11 @@ class Pipeline:
     async def _until_answered(self, request: Request, reply: Reply, story: _Story) -> None:
         """Try targets in order. The last error is raised when none is left; one that is the client's fault at once."""
         last: UpstreamError | None = None
+        lost_s = 0.0
         for number, target in enumerate(request.plan.targets[: request.snapshot.settings.max_attempts], 1):
             self._serial += 1
             attempt_id = f"{self._series}{self._serial:08x}"
-            served = Served(target, number, attempt_id, trio.current_time(), time.time())
+            served = Served(target, number, attempt_id, trio.current_time(), time.time(), lost_s)
             story.served = served
             try:
                 await self._attempts.attempt(request, served, reply)
@@ -82,6 +83,7 @@ class Pipeline:
                 if reply.begun or not retryable(exc):
                     raise
                 last = exc
+                lost_s += trio.current_time() - served.started_at
             else:
                 return
         assert last is not None, "a plan is never empty"
@@ -157,6 +159,6 @@ class _Story:
             incoming.request_id, self.key_id, incoming.path, incoming.peer, self.model, connection.provider,
             served.target.model, connection.label, served.outcome if self.outcome == "ok" else self.outcome,
             self.error_class or served.error_class, self.status or served.status, served.number, self.streamed,
-            total_ms, first_token_ms, (served.started_at - received_at) * 1000, served.usage.input_total,
-            served.usage.output_total, served.bytes_out, self.epoch, served.events,
+            total_ms, first_token_ms, (served.started_at - received_at - served.lost_s) * 1000,
+            served.usage.input_total, served.usage.output_total, served.bytes_out, self.epoch, served.events,
         )  # fmt: skip

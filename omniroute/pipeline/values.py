@@ -45,6 +45,8 @@ class Served(msgspec.Struct):
     attempt_id: str
     started_at: float
     started_epoch_s: float
+    lost_s: float = 0.0
+    """What earlier attempts of the request took."""
     body_bytes: int = 0
     status: int = 0
     connect_ms: int = -1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 
@@ -454,6 +455,16 @@ async def test_a_faulty_whole_answer(gateway: Standing, name: str) -> None:
         await gateway.connect(good.url(), provider=provider, label="good", priority=2)
         answer = await call(gateway, chat(f"{provider}/m", stream=False))
     assert (answer.status, answer.body, answer.headers["x-omniroute-connection"]) == (200, answers.BODY, "good")
+
+
+async def test_a_compressed_answer_nobody_asked_for_is_passed_on(gateway: Standing) -> None:
+    packed = gzip.compress(answers.BODY)
+    async with scripted(lambda talk: talk.serve(answers.whole(packed, lines=("content-encoding: gzip",)))) as peer:
+        provider = await gateway.connect(peer.url())
+        answer = await call(gateway, chat(f"{provider}/m", stream=False))
+    assert (answer.status, answer.body, answer.headers["content-encoding"]) == (200, packed, "gzip")
+    (row,) = await gateway.rows(provider=provider)
+    assert (row.outcome, row.usage["known"]) == ("ok", False)
 
 
 @pytest.mark.parametrize("stream", [True, False])

@@ -18,8 +18,9 @@ RESPONSE = (
 _NAMES = st.one_of(
     st.sampled_from(
         [
-            b"Host", b"Content-Length", b"Transfer-Encoding", b"Connection", b"connection", b"Keep-Alive", b"Upgrade", b"Expect",
-            b"X-A", b"x-a", b"Set-Cookie", b"Proxy-Connection", b"TE", b"Trailer", b"X_b", b"X.c", b"",
+            b"Host", b"Content-Length", b"Transfer-Encoding", b"Connection", b"connection", b"Keep-Alive",
+            b"Upgrade", b"Expect", b"X-A", b"x-a", b"Set-Cookie", b"Proxy-Connection", b"TE", b"Trailer", b"X_b",
+            b"X.c", b"",
         ]
     ),
     st.binary(max_size=3),
@@ -27,18 +28,19 @@ _NAMES = st.one_of(
 _VALUES = st.one_of(
     st.sampled_from(
         [
-            b"gw", b"gw:80", b"5", b"0", b"005", b"chunked", b"Chunked", b"gzip", b"close", b"Close", b"keep-alive", b"Keep-Alive",
-            b"keep-alive, close", b"upgrade", b"h2c", b"timeout=5", b"Timeout=7, max=2", b"timeout=", b"max=1", b"100-continue",
-            b"two words", b"", b"99999999999999999999", b"123456789012345678",
+            b"gw", b"gw:80", b"5", b"0", b"005", b"chunked", b"Chunked", b"gzip", b"close", b"Close", b"keep-alive",
+            b"Keep-Alive", b"keep-alive, close", b"upgrade", b"h2c", b"timeout=5", b"Timeout=7, max=2", b"timeout=",
+            b"max=1", b"100-continue", b"two words", b"", b"99999999999999999999", b"123456789012345678",
         ]
     ),
     st.binary(max_size=4),
 )  # fmt: skip
 _COMMON = st.sampled_from(
     [
-        b"Content-Length: 12\r\n", b"content-length: 0\r\n", b"Transfer-Encoding: chunked\r\n", b"Connection: close\r\n",
-        b"connection:Keep-Alive \r\n", b"Keep-Alive: timeout=4, max=9\r\n", b"X-A: b:c, d\r\n", b"x-b:   1  \r\n", b"TE: x\r\n",
-        b"Set-Cookie: a=b\r\n", b"Cookie: a=b; c\r\n", b"X_b: 1\r\n", b"Proxy-Connection: close\r\n", b"Trailer: x\r\n",
+        b"Content-Length: 12\r\n", b"content-length: 0\r\n", b"Transfer-Encoding: chunked\r\n",
+        b"Connection: close\r\n", b"connection:Keep-Alive \r\n", b"Keep-Alive: timeout=4, max=9\r\n",
+        b"X-A: b:c, d\r\n", b"x-b:   1  \r\n", b"TE: x\r\n", b"Set-Cookie: a=b\r\n", b"Cookie: a=b; c\r\n",
+        b"X_b: 1\r\n", b"Proxy-Connection: close\r\n", b"Trailer: x\r\n",
     ]
 )  # fmt: skip
 _FIELDS = st.tuples(
@@ -54,15 +56,17 @@ _SOME_FIELDS = st.one_of(
 )
 _REQUEST_LINES = st.sampled_from(
     [
-        *[b"POST /v1/x HTTP/1.1", b"GET /?a=b HTTP/1.1"] * 8, b"GET / HTTP/1.1", b"GET /a? HTTP/1.1", b"GET //a/../b HTTP/1.1",
-        b"GET /%41 HTTP/1.1", b"GET /a?b#c HTTP/1.1", b"GET / HTTP/1.0", b"HEAD / HTTP/1.1", b"POST  / HTTP/1.1", b"GET /",
-        b"GET /[x] HTTP/1.1", b"GET /a;b=c,d HTTP/1.1", b"GET /?a?%zz HTTP/1.1",
+        *[b"POST /v1/x HTTP/1.1", b"GET /?a=b HTTP/1.1"] * 8, b"GET / HTTP/1.1", b"GET /a? HTTP/1.1",
+        b"GET //a/../b HTTP/1.1", b"GET /%41 HTTP/1.1", b"GET /a?b#c HTTP/1.1", b"GET / HTTP/1.0",
+        b"HEAD / HTTP/1.1", b"POST  / HTTP/1.1", b"GET /", b"GET /[x] HTTP/1.1", b"GET /a;b=c,d HTTP/1.1",
+        b"GET /?a?%zz HTTP/1.1",
     ]
 )  # fmt: skip
 _STATUS_LINES = st.sampled_from(
     [
-        *[b"HTTP/1.1 200 OK"] * 8, b"HTTP/1.1 204 No Content", b"HTTP/1.1 304 x", b"HTTP/1.1 429 ", b"HTTP/1.1 500", b"HTTP/1.0 200 OK",
-        b"HTTP/1.1 101 x", b"HTTP/1.1 103 x", b"HTTP/1.1 599 a b c", b"HTTP/1.1 700 x", b"HTTP/1.1  200 x", b"HTTP/1.1 200\tx",
+        *[b"HTTP/1.1 200 OK"] * 8, b"HTTP/1.1 204 No Content", b"HTTP/1.1 304 x", b"HTTP/1.1 429 ", b"HTTP/1.1 500",
+        b"HTTP/1.0 200 OK", b"HTTP/1.1 101 x", b"HTTP/1.1 103 x", b"HTTP/1.1 599 a b c", b"HTTP/1.1 700 x",
+        b"HTTP/1.1  200 x", b"HTTP/1.1 200\tx",
     ]
 )  # fmt: skip
 _ENDS = st.sampled_from([b"\r\n"] * 12 + [b"", b"\n", b"\r\nX", b"\r\n\r\n"])

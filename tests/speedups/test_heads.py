@@ -116,15 +116,17 @@ def test_framing_of_responses(
 
 
 DECLINED_FIRST = [
-    b"GET / HTTP/1.0", b"HEAD / HTTP/1.1", b"GET  / HTTP/1.1", b"GET /a%20b HTTP/1.1", b"GET /#x HTTP/1.1", b"GET * HTTP/1.1",
-    b"GET /\xc3\xa9 HTTP/1.1", b"GET http://h/ HTTP/1.1", b"GET / HTTP/1.1 ", b"get / HTTP/1.1", b"GET /?\" HTTP/1.1", b"GET /",
+    b"GET / HTTP/1.0", b"HEAD / HTTP/1.1", b"GET  / HTTP/1.1", b"GET /a%20b HTTP/1.1", b"GET /#x HTTP/1.1",
+    b"GET * HTTP/1.1", b"GET /\xc3\xa9 HTTP/1.1", b"GET http://h/ HTTP/1.1", b"GET / HTTP/1.1 ", b"get / HTTP/1.1",
+    b"GET /?\" HTTP/1.1", b"GET /",
 ]  # fmt: skip
 DECLINED_LINES = [
     b"Host: i", b"Content-Length: 5\r\ncontent-length: 5", b"Content-Length: +5", b"Content-Length: 5, 5",
-    b"Content-Length: " + b"1" * 19, b"Content-Length: 5\r\nTransfer-Encoding: chunked", b"Transfer-Encoding: gzip, chunked",
-    b"Connection: upgrade", b"Connection: close, x", b"Upgrade: h2c", b"Expect: 100-continue", b"X:", b"X: ", b"X : y",
-    b": y", b"X\t: y", b"X: a\tb", b"X: \xc3\xa9", b"X: a\r\n b", b"X: a\nY: b", b"X: a\rY: b", b"X: a\0b", b"X", b"X: 1\r\nx: 2",
-    b"X" * 256 + b": y", b"X: " + b"y" * 0x10000, b"X!: y", b"\r\nX: y",
+    b"Content-Length: " + b"1" * 19, b"Content-Length: 5\r\nTransfer-Encoding: chunked",
+    b"Transfer-Encoding: gzip, chunked", b"Connection: upgrade", b"Connection: close, x", b"Upgrade: h2c",
+    b"Expect: 100-continue", b"X:", b"X: ", b"X : y", b": y", b"X\t: y", b"X: a\tb", b"X: \xc3\xa9", b"X: a\r\n b",
+    b"X: a\nY: b", b"X: a\rY: b", b"X: a\0b", b"X", b"X: 1\r\nx: 2", b"X" * 256 + b": y", b"X: " + b"y" * 0x10000,
+    b"X!: y", b"\r\nX: y",
 ]  # fmt: skip
 
 
@@ -146,10 +148,11 @@ def test_hosts_that_are_declined(heads: ModuleType, host: bytes) -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        b"HTTP/1.0 200 OK", b"HTTP/1.1 100 Continue", b"HTTP/1.1 101 x", b"HTTP/1.1 600 x", b"HTTP/1.1 200", b"HTTP/1.1 20 x",
-        b"HTTP/1.1 200 O\tK", b"HTTP/1.1 200 OK\r\nUpgrade: h2c", b"HTTP/1.1 200 OK\r\nConnection: x",
-        b"HTTP/1.1 200 OK\r\nConnection: close\r\nconnection: close", b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 1",
-        b"HTTP/1.1 200 OK\r\nKeep-Alive: max=3", b"HTTP/1.1 200 OK\r\nKeep-Alive: timeout=1234567890",
+        b"HTTP/1.0 200 OK", b"HTTP/1.1 100 Continue", b"HTTP/1.1 101 x", b"HTTP/1.1 600 x", b"HTTP/1.1 200",
+        b"HTTP/1.1 20 x", b"HTTP/1.1 200 O\tK", b"HTTP/1.1 200 OK\r\nUpgrade: h2c",
+        b"HTTP/1.1 200 OK\r\nConnection: x", b"HTTP/1.1 200 OK\r\nConnection: close\r\nconnection: close",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 1", b"HTTP/1.1 200 OK\r\nKeep-Alive: max=3",
+        b"HTTP/1.1 200 OK\r\nKeep-Alive: timeout=1234567890",
         b"HTTP/1.1 200 OK\r\nKeep-Alive: timeout=1\r\nKeep-Alive: timeout=2", b"HTTP/1.1 200 OK\r\nX: a\r\n b",
     ],
 )  # fmt: skip
