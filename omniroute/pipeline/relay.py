@@ -24,7 +24,7 @@ from omniroute.wire import PumpLimits, Wire, WireError
 CLIENT_LEFT: Final = frozenset({Status.WATCHED_GONE, Status.SINK_BROKEN, Status.SINK_STALLED})
 
 LOOK_BYTES: Final = 2048
-"""How much of a read is cut into events at a time before the commit point: of hundreds, the second mostly is content."""
+"""How much of a read is cut into events at a time before the commit point: of hundreds the second mostly is content."""
 
 ERROR_CLASS: Final = {
     Status.CLOSED: "truncated",

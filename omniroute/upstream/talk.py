@@ -20,7 +20,6 @@ from omniroute.upstream.response import MalformedHeadError, ResponseHead, parse_
 from omniroute.upstream.wire import UpstreamWire
 from omniroute.wire import WireError
 
-
 _NEVER: Final = math.inf
 
 

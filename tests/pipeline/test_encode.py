@@ -17,7 +17,7 @@ def encoded(body: bytes, to: Connection | None = None, headers: dict[bytes, byte
     if headers:
         arrived = msgspec.structs.replace(arrived, headers=arrived.headers | headers)
     request = Request(arrived, DIALECT, DIALECT.peek(body), snapshot(), caller(), Plan((target,)))
-    return encode(request, target)
+    return encode(request, target, "att_1")
 
 
 def test_only_the_fields_we_own_differ() -> None:

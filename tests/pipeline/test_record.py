@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+import trio
+from trio.testing import MockClock
 
 from omniroute.domain import AttemptRecord, OpenAttempt, Target, Usage
 from omniroute.errors import Overloaded
@@ -30,21 +32,23 @@ class Pages:
         self.closed.append((slot, record))
 
 
-def asked() -> tuple[Request, Served]:
+def asked(started_at: float = 0.0) -> tuple[Request, Served]:
     target = Target(connection(), "m")
     body = chat_body("m", stream=True)
     request = Request(incoming(body), DIALECT, DIALECT.peek(body), snapshot(epoch=9), caller(), Plan((target,)))
-    return request, Served(target, 2, "att_1", 100.0, 1.7e9)
+    return request, Served(target, 2, "att_1", started_at, 1.7e9)
 
 
-def test_the_record_says_what_happened() -> None:
-    pages, (request, served) = Pages(), asked()
+async def test_the_record_says_what_happened(autojump_clock: MockClock) -> None:
+    started_at = trio.current_time()
+    pages, (request, served) = Pages(), asked(started_at)
     book = Book(pages, request, served)
     assert pages.opened == [OpenAttempt("att_1", "req_1", "key_1", "acme", "con_acme_one", "m", 1.7e9, 2, True)]
     served.status, served.outcome, served.usage = 200, "ok", Usage(7, output_total=3, known=True)
-    served.connect_ms, served.head_at, served.committed_at = 4, 100.25, 100.5
+    served.connect_ms, served.head_at, served.committed_at = 4, started_at + 0.25, started_at + 0.5
     served.body_bytes, served.bytes_out = 50, 60
-    book.close(101.0)
+    await trio.sleep(1)
+    book.close()
     assert pages.closed == [
         (
             7,
@@ -56,22 +60,22 @@ def test_the_record_says_what_happened() -> None:
     ]  # fmt: skip
 
 
-def test_what_did_not_happen_is_told_as_such() -> None:
+async def test_what_did_not_happen_is_told_as_such() -> None:
     pages, (request, served) = Pages(), asked()
-    Book(pages, request, served).close(100.0)
+    Book(pages, request, served).close()
     (_, record) = pages.closed[0]
     assert (record.outcome, record.status, record.connect_ms) == ("cancelled", 0, -1)
-    assert (record.head_ms, record.first_token_ms, record.total_ms) == (-1, -1, 0)
+    assert (record.head_ms, record.first_token_ms) == (-1, -1)
     assert not record.usage.known
 
 
-def test_the_first_record_stands() -> None:
+async def test_the_first_record_stands() -> None:
     pages, (request, served) = Pages(), asked()
     book = Book(pages, request, served)
     served.outcome = "ok"
-    book.close(101.0)
+    book.close()
     served.outcome = "client_gone"
-    book.close(102.0)
+    book.close()
     assert [record.outcome for _, record in pages.closed] == ["ok"]
 
 
