@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import struct
 from collections import Counter
@@ -252,10 +253,8 @@ async def _dawdle(fleet: Fleet, slow: list[socket.socket], opened_at: list[float
     head = b"POST /v1/chat/completions HTTP/1.1\r\n"
     for byte in head:
         for number, sock in enumerate(slow):
-            try:
+            with contextlib.suppress(OSError):  # the gateway has closed it, which is counted afterwards
                 sock.send(bytes([byte]))
-            except OSError:
-                pass  # the gateway has closed it, which is counted afterwards
             if number % 20 == 0:
                 await trio.sleep(0.01)
 
