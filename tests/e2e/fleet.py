@@ -155,8 +155,10 @@ class Caller:
 class Fleet:
     """A gateway in front of the product's mock, each in processes of its own."""
 
-    def __init__(self, gateway: Gateway, mock_url: str, log: Path) -> None:
+    def __init__(self, gateway: Gateway, mock_url: str, log: Path, http: httpx.AsyncClient) -> None:
+        """``http`` reaches the local admin socket."""
         self.gateway = gateway
+        self._http = http
         self.mock_url = mock_url
         self._log = log
 
@@ -167,10 +169,8 @@ class Fleet:
     # -- the books ----------------------------------------------------------------------------------------------------
     async def admin(self, path: str, *, method: str = "GET", body: object = None) -> object:
         """One call over the local admin socket."""
-        transport = httpx.AsyncHTTPTransport(uds=str(self.gateway.data_dir / "run" / "admin.sock"))
         content = None if body is None else msgspec.json.encode(body)
-        async with httpx.AsyncClient(transport=transport, base_url="http://admin", timeout=PATIENCE_S) as http:
-            answer = await http.request(method, path, content=content, headers={"content-type": "application/json"})
+        answer = await self._http.request(method, path, content=content, headers={"content-type": "application/json"})
         return msgspec.json.decode(answer.content)
 
     async def rows(self) -> list[dict[str, object]]:
@@ -199,9 +199,7 @@ class Fleet:
 
     async def metric(self, name: str) -> float:
         """One number of the metrics page, without labels."""
-        transport = httpx.AsyncHTTPTransport(uds=str(self.gateway.data_dir / "run" / "admin.sock"))
-        async with httpx.AsyncClient(transport=transport, base_url="http://admin", timeout=PATIENCE_S) as http:
-            page = (await http.get("/metrics")).text
+        page = (await self._http.get("/metrics")).text
         found = re.search(rf"^omniroute_{name} (\S+)$", page, re.MULTILINE)
         assert found is not None, f"no {name} in the metrics page"
         return float(found[1])
@@ -236,15 +234,20 @@ class Fleet:
 
 
 @asynccontextmanager
-async def running_fleet(*args: str, workers: int = 2, env: dict[str, str] | None = None) -> AsyncIterator[Fleet]:
+async def running_fleet(
+    *args: str, workers: int = 2, env: dict[str, str] | None = None, directory: Path | None = None
+) -> AsyncIterator[Fleet]:
     """A gateway with JSON logs and one connection to a mock of its own, which takes any model (``mock/echo;pace=1ms``)."""
-    with short_directory() as directory, listening_mock() as (_, mock_url):
-        log = directory / "log"
+    with short_directory() as own, listening_mock() as (_, mock_url):
+        log = own / "log"
+        data_dir = (directory or own) / "d"
         with log.open("wb") as stderr:
             options = ("--log-format", "json", *args)
-            async with running_gateway(directory / "d", *options, workers=workers, env=env, stderr=stderr) as gateway:
+            async with running_gateway(data_dir, *options, workers=workers, env=env, stderr=stderr) as gateway:
                 await gateway.add_provider(PROVIDER, f"{mock_url}/v1")
-                yield Fleet(gateway, mock_url, log)
+                transport = httpx.AsyncHTTPTransport(uds=str(gateway.data_dir / "run" / "admin.sock"), retries=3)
+                async with httpx.AsyncClient(transport=transport, base_url="http://admin", timeout=PATIENCE_S) as http:
+                    yield Fleet(gateway, mock_url, log, http)
 
 
 @contextmanager

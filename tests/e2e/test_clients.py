@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import socket
 import struct
+import subprocess
+import sys
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -22,8 +23,9 @@ QUICK_TO_FORGET = {"OMNIROUTE_UPSTREAM_IDLE_S": "0.5", "OMNIROUTE_UPSTREAM_REAP_
 """Wires kept for the next request are closed soon, so that what is left open is a leak."""
 
 SLOW_CLIENTS = 2000
-HEAD_TIMEOUT_S = 5.0
-P99_FLOOR_S = 0.010
+HEAD_TIMEOUT_S = 6.0
+SETTLE_S = 10.0
+P99_FLOOR_S = 0.005
 """Below this a p99 says more of the machine's scheduler than of the gateway."""
 
 
@@ -33,28 +35,30 @@ async def leaving_nothing_behind(fleet: Fleet) -> AsyncIterator[None]:
     async with fleet.caller() as caller:  # first uses: a thread, a module's file
         assert (await caller.chat("mock/echo", stream=True)).complete
         assert (await caller.chat("mock/echo")).complete
-    await _settled(fleet, {})
-    before = {pid: open_descriptors(pid) for pid in [*fleet.workers(), fleet.control()]}
+    before = await _settled(fleet)
     yield
-    await _settled(fleet, before)
+    after = await _settled(fleet, before)
+    assert _no_more(after, before), f"descriptors were left open: {before} before, {after} after"
 
 
-async def _settled(fleet: Fleet, wanted: dict[int, int]) -> None:
-    def now() -> dict[int, int]:
-        return {pid: open_descriptors(pid) for pid in wanted}
-
-    with trio.move_on_after(10):
+async def _settled(fleet: Fleet, wanted: dict[int, int] | None = None) -> dict[int, int]:
+    """Open descriptors of the workers and of control once nothing is under way (and they are as ``wanted``)."""
+    now: dict[int, int] = {}
+    with trio.move_on_after(SETTLE_S):
         while True:
             total = (await fleet.mock_counts())["total"]
-            open_now = total["open"]  # type: ignore[index]  # JSON
-            clients = await fleet.metric("client_connections")
-            if not open_now and not clients and not await fleet.metric("journal_backlog_bytes") and now() == wanted:
-                await trio.sleep(1.0)  # the pool's idle wires are gone by now
-                if now() == wanted:
-                    return
-            await trio.sleep(0.05)
-    assert now() == wanted, "descriptors were left open"
-    assert (clients, open_now) == (0, 0)
+            idle = not total["open"] and not await fleet.metric("client_connections")  # type: ignore[index]  # JSON
+            before, now = now, {pid: open_descriptors(pid) for pid in [*fleet.workers(), fleet.control()]}
+            if idle and (now == before if wanted is None else _no_more(now, wanted)):
+                return now
+            await trio.sleep(1.2 if wanted is None else 0.1)  # the first time: past what the pool keeps for a while
+    assert idle, "a request or a client connection was left open"
+    return now
+
+
+def _no_more(now: dict[int, int], before: dict[int, int]) -> bool:
+    """Fewer is fine: an admin connection that was idle before may have been closed."""
+    return now.keys() == before.keys() and all(now[pid] <= before[pid] for pid in now)
 
 
 async def new_key(fleet: Fleet, name: str, **limits: int) -> tuple[str, str]:
@@ -221,57 +225,26 @@ async def p99_s(caller: Caller, seconds: float) -> float:
 
 async def test_slow_clients_do_not_slow_a_good_one_and_are_gone_at_the_deadline() -> None:
     env = {**QUICK_TO_FORGET, "OMNIROUTE_EDGE_HEAD_TIMEOUT_S": str(HEAD_TIMEOUT_S)}
-    async with running_fleet(workers=1, env=env) as fleet, leaving_nothing_behind(fleet):
-        async with fleet.caller() as good:
-            await p99_s(good, 0.5)
-            before = await p99_s(good, 2.0)
-            slow: list[socket.socket] = []
-            opened_at: list[float] = []
-            async with trio.open_nursery() as nursery:
-                nursery.start_soon(_dawdle, fleet, slow, opened_at)
-                await until(lambda: len(slow) == SLOW_CLIENTS, 20)
-                during = await p99_s(good, HEAD_TIMEOUT_S - 1 - (trio.current_time() - opened_at[0]))
-                assert await fleet.metric("client_connections") > 0.9 * SLOW_CLIENTS, "they left before the measurement"
-                await trio.sleep_until(opened_at[-1] + HEAD_TIMEOUT_S + 1.0)
-                nursery.cancel_scope.cancel()
+    async with running_fleet(workers=1, env=env) as fleet, leaving_nothing_behind(fleet), fleet.caller() as good:
+        await p99_s(good, 0.5)
+        before = await p99_s(good, 2.0)
+        host, port = fleet.gateway.address
+        command = [sys.executable, "-m", "tests.e2e.dawdlers", host, str(port), str(SLOW_CLIENTS)]
+        async with trio.open_nursery() as nursery:  # the slow clients' process
+            start = partial(trio.run_process, command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+            process = await nursery.start(start)
+            assert process.stdin is not None
+            assert process.stdout is not None
+            assert await process.stdout.receive_some() == b"ready\n"
+            await trio.sleep(1.0)  # the gateway has accepted them
+            during = await p99_s(good, 2.0)
+            assert await fleet.metric("client_connections") == SLOW_CLIENTS + 1, "they left before the measurement"
+            await trio.sleep(HEAD_TIMEOUT_S - 2.0)
+            await process.stdin.aclose()
+            said = b"".join([part async for part in process.stdout])
         print(f"\np99 {before * 1000:.2f} ms before, {during * 1000:.2f} ms among {SLOW_CLIENTS:,} slow clients")
-        answers = Counter(_last_words(sock) for sock in slow)
-        assert answers == {b"HTTP/1.1 408 Request Timeout": SLOW_CLIENTS}
+        assert msgspec.json.decode(said) == {"HTTP/1.1 408 Request Timeout": SLOW_CLIENTS}
         assert during < max(2 * before, P99_FLOOR_S)
-
-
-async def _dawdle(fleet: Fleet, slow: list[socket.socket], opened_at: list[float]) -> None:
-    """Open the slow clients, then give each a byte of its head per second, in small steps that leave the loop free."""
-    for _ in range(SLOW_CLIENTS):
-        sock = socket.socket()
-        sock.connect(fleet.gateway.address)
-        sock.setblocking(False)
-        slow.append(sock)
-        opened_at.append(trio.current_time())
-        if len(slow) % 20 == 0:
-            await trio.sleep(0.005)
-    head = b"POST /v1/chat/completions HTTP/1.1\r\n"
-    for byte in head:
-        for number, sock in enumerate(slow):
-            with contextlib.suppress(OSError):  # the gateway has closed it, which is counted afterwards
-                sock.send(bytes([byte]))
-            if number % 20 == 0:
-                await trio.sleep(0.01)
-
-
-def _last_words(sock: socket.socket) -> bytes:
-    """The status line of what the gateway said before it closed, then the socket is closed."""
-    try:
-        said = sock.recv(65536)
-        while more := sock.recv(65536):
-            said += more
-    except BlockingIOError:
-        return b"still open"
-    except ConnectionResetError:
-        return b"reset"
-    finally:
-        sock.close()
-    return said.partition(b"\r\n")[0]
 
 
 # -- limits -------------------------------------------------------------------------------------------------------------
