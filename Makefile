@@ -5,7 +5,7 @@ MAKEFLAGS += --no-print-directory --no-builtin-rules
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
+PIP := $(BIN)/python -m pip -qq --disable-pip-version-check
 SOURCES := setup.py $(wildcard omniroute/_speedups/*.pyx omniroute/_speedups/*.pxd omniroute/_speedups/*.h)
 
 .PHONY: serve test test-plain check format docs bench load dist lock clean

@@ -14,46 +14,14 @@ from libc.stdint cimport uint8_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memcmp, memcpy
 
 from omniroute._speedups.bytescan_c cimport first_unprintable
+from omniroute._speedups.headbytes_c cimport (
+    IN_HOST, IN_PATH, IN_QUERY, LOWER, TOKEN, fill_tables, folded, hash_of, is_token, same,
+)
 
 cdef extern from "Python.h":
     Py_ssize_t PyTuple_GET_SIZE(object tuple)
 
-cdef extern from *:
-    """
-    /* Zero for what is in no header name we read; else the character in lower case. */
-    static unsigned char omni_lower[256];
-    static unsigned char omni_token[256];   /* RFC 9110 section 5.6.2 */
-    static unsigned char omni_in_path[256];
-    static unsigned char omni_in_query[256];
-    static unsigned char omni_in_host[256];
-
-    static void omni_fill(unsigned char *table, const char *members) {
-        for (; *members; members++) table[(unsigned char)*members] = (unsigned char)*members;
-    }
-
-    static void omni_fill_tables(void) {
-        const char *alnum = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
-        int at;
-        for (at = 0; alnum[at]; at++) {
-            const unsigned char c = (unsigned char)alnum[at];
-            omni_lower[c] = c >= 'A' && c <= 'Z' ? c + 32 : c;
-            omni_token[c] = omni_in_path[c] = omni_in_query[c] = omni_in_host[c] = c;
-        }
-        omni_fill(omni_lower, "-_");
-        omni_fill(omni_token, "!#$%&'*+.^_`|~-");
-        omni_fill(omni_in_path, "/._~:@!$&'()*+,;=-");
-        omni_fill(omni_in_query, "/._~:@!$&'()*+,;=?%-");
-        omni_fill(omni_in_host, "._-");
-    }
-    """
-    const unsigned char* LOWER "omni_lower"
-    const unsigned char* TOKEN "omni_token"
-    const unsigned char* IN_PATH "omni_in_path"
-    const unsigned char* IN_QUERY "omni_in_query"
-    const unsigned char* IN_HOST "omni_in_host"
-    void fill_tables "omni_fill_tables"()
-
-fill_tables()
+fill_tables()  # of this module: headbytes_c is inline C
 
 cdef enum:
     ROOM = 48            # heads_py.MAX_FIELDS
@@ -78,28 +46,6 @@ cdef struct Field:
 cdef struct Framing:
     int kind
     long long length     # bytes, with BY_LENGTH
-
-
-cdef inline uint8_t folded(uint32_t running) noexcept:
-    return <uint8_t>(running ^ (running >> 8) ^ (running >> 16))
-
-
-cdef inline uint8_t hash_of(const char* name, Py_ssize_t size) noexcept:
-    """As scan computes it while it reads a name. ``name`` in any case."""
-    cdef uint32_t running = 0
-    cdef Py_ssize_t at
-    for at in range(size):
-        running = running * 31 + LOWER[<unsigned char>name[at]]
-    return folded(running)
-
-
-cdef inline bint same(const char* text, const char* lowered, Py_ssize_t size) noexcept:
-    """``text`` in lower case is ``lowered``."""
-    cdef Py_ssize_t at
-    for at in range(size):
-        if LOWER[<unsigned char>text[at]] != <unsigned char>lowered[at]:
-            return False
-    return True
 
 
 cdef class Lines:
@@ -688,14 +634,6 @@ cdef Py_ssize_t room_for(tuple pairs) except -1:
             raise TypeError("a header's name and value are bytes")
         size += PyBytes_GET_SIZE(pair[0]) + PyBytes_GET_SIZE(pair[1]) + 4
     return size
-
-
-cdef bint is_token(const char* name, Py_ssize_t size) noexcept:
-    cdef Py_ssize_t at
-    for at in range(size):
-        if not TOKEN[<unsigned char>name[at]]:
-            return False
-    return size > 0
 
 
 def write_reply_head(

@@ -58,7 +58,7 @@ _STATUS: Final[dict[Kind, int]] = {
 }  # fmt: skip
 
 # Codes the table of translation.md §14.2 fixes; of the other kinds the upstream's own is relayed, or null.
-_CODES: Final[dict[Kind, str]] = {
+CODES: Final[dict[Kind, str]] = {
     "context_length": "context_length_exceeded", "content_filter": "content_filter", "authentication":
     "invalid_api_key", "conflict": "conflict", "too_large": "request_too_large", "rate_limit": "rate_limit_exceeded",
     "quota": "insufficient_quota", "overloaded": "overloaded", "timeout": "gateway_timeout",
@@ -184,8 +184,8 @@ def _scope(kind: Kind, told: _Told) -> Scope:
 
 def _code(kind: Kind, status: int, told: _Told) -> str:
     """As the client sees it; "" is written as null."""
-    if kind in _CODES:
-        return _CODES[kind]
+    if kind in CODES:
+        return CODES[kind]
     if kind == "not_found":
         return told.code or "model_not_found"
     if kind == "server" and status != 500:

@@ -17,9 +17,9 @@ from omniroute.upstream.open import Opener
 from omniroute.upstream.options import UpstreamOptions
 from omniroute.upstream.origin import Route
 from omniroute.upstream.pool import Pool, PoolStatistics
-from omniroute.upstream.response import MalformedHeadError
+from omniroute.upstream.response import MalformedHeadError, parse_response_head
 from omniroute.upstream.routes import RouteTable
-from omniroute.upstream.talk import Deadlines, SendError, talk
+from omniroute.upstream.talk import Deadlines, SendError, finish, read_answer, wire_deadline
 from omniroute.upstream.wire import UpstreamWire
 from omniroute.wire import Driver, WireError
 
@@ -89,10 +89,20 @@ class UpstreamPool:
         wire.watch = client
         write_at = now + options.write_s + request.body_bytes / options.write_min_bytes_s
         first_byte_s = request.connection.timeouts.first_byte_s or _NEVER
-        deadlines = Deadlines(write_at if write_at < until else until, first_byte_s, until)
+        write_at = write_at if write_at < until else until
         exchange = None
         try:
-            answer, whole = await talk(wire, (head, *request.body), request.method, deadlines, options, now)
+            handed = wire.start_send((head, *request.body), wire_deadline(write_at))
+            if handed and not wire.send_status:  # nearly always; without a coroutine of its own
+                head_at = now + first_byte_s
+                head_at = wire_deadline(head_at if head_at < until else until)
+                answer = parse_response_head(await wire.read_head(options.head_bytes, head_at), request.method)
+                if answer.status < 200:
+                    answer = await read_answer(wire, request.method, head_at, options, skipped=1)
+                whole = True
+            else:
+                late = Deadlines(first_byte_s, until)
+                answer, whole = await finish(wire, request.method, late, options, now, handed=handed)
             wire.set_body(answer.body_kind, answer.body_bytes)
             exchange = Exchange(self._pool, wire, answer, whole=whole, connect_ms=connect_ms)
         except WireError as exc:

@@ -1,8 +1,8 @@
 """One request and its response head on one wire.
 
-The common case is one send that the kernel takes whole, then a wait for the head. A body larger than the socket's
-buffer is still being written when an upstream refuses it (413, 401, 429): then both directions must be awaited at once,
-or the refusal would be lost behind a write that never ends.
+The common case, one send that the kernel takes whole and then a wait for the head, is the caller's. A body larger than
+the socket's buffer is still being written when an upstream refuses it (413, 401, 429): then both directions must be
+awaited at once, or the refusal would be lost behind a write that never ends.
 """
 
 from __future__ import annotations
@@ -14,12 +14,10 @@ import msgspec
 import trio
 
 from omniroute._speedups import Status
-from omniroute.ports import Buffer
 from omniroute.upstream.options import UpstreamOptions
 from omniroute.upstream.response import MalformedHeadError, ResponseHead, parse_response_head
 from omniroute.upstream.wire import UpstreamWire
 from omniroute.wire import WireError
-
 
 _NEVER: Final = math.inf
 
@@ -31,7 +29,6 @@ class SendError(WireError):
 class Deadlines(msgspec.Struct, frozen=True, gc=False):
     """Of one talk, on Trio's clock; ``math.inf`` where there is none."""
 
-    write_at: float
     first_byte_s: float
     """Counts from the moment the request is written."""
     total_at: float
@@ -47,28 +44,18 @@ def wire_deadline(at: float) -> float:
     return 0.0 if at == _NEVER else at
 
 
-async def talk(
-    wire: UpstreamWire,
-    parts: tuple[Buffer, ...],
-    method: bytes,
-    deadlines: Deadlines,
-    options: UpstreamOptions,
-    now: float,
+async def finish(
+    wire: UpstreamWire, method: bytes, deadlines: Deadlines, options: UpstreamOptions, now: float, *, handed: bool
 ) -> tuple[ResponseHead, bool]:
-    """Send ``parts``; the final response head, and whether all of the request was sent.
+    """After a ``start_send`` that was not the common case: the final response head, and whether all was sent.
 
-    Raises WireError (SendError if the send failed) or MalformedHeadError.
+    ``handed``: what ``start_send`` returned, no checkpoint ago. Raises WireError (SendError if the send failed) or
+    MalformedHeadError.
     """
-    if not wire.start_send(parts, wire_deadline(deadlines.write_at)):
+    if not handed:
         return await _Duplex(wire, method, deadlines, options).run()
-    head_at = deadlines.head_at(now)
-    if not wire.send_status:
-        head = parse_response_head(await wire.read_head(options.head_bytes, wire_deadline(head_at)), method)
-        if head.status >= 200:  # nearly always, hence without another coroutine
-            return head, True
-        return await read_answer(wire, method, wire_deadline(head_at), options, skipped=1), True
     try:  # the peer has closed its side, perhaps after an answer
-        early_at = min(head_at, now + options.early_answer_s)
+        early_at = min(deadlines.head_at(now), now + options.early_answer_s)
         return await read_answer(wire, method, early_at, options), False
     except WireError as exc:
         if exc.status == Status.DEADLINE:

@@ -4,11 +4,23 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from tempfile import TemporaryFile
+from typing import get_args
 
+import click
 from click.testing import CliRunner
 
+from omniroute._speedups import Shared
+from omniroute.admin.app import endpoints
 from omniroute.cli import main
 from omniroute.config import variables
+from omniroute.errors import Kind
+from omniroute.pipeline import Summary
+from omniroute.pipeline.relay import ERROR_CLASS
+from omniroute.storage.drain import DrainState
+from omniroute.telemetry import exposition
+from omniroute.translate import find_dialects
+from omniroute.translate.upstream_errors import CODES as RELAYED_CODES
 from tests.architecture.configuration_page import PAGE, render
 
 ROOT = Path(__file__).parents[2]
@@ -39,6 +51,65 @@ def test_every_invariant_names_a_test_that_exists() -> None:
         assert named, f"no test named: {text[:80]}"
         for file, test in named:
             assert re.search(rf"def {test}\b", (ROOT / file).read_text()), f"{file} has no {test}"
+
+
+CODE = re.compile(r"""(?:\bcode(?:: str)? ?= ?|_Answer\()"([a-z_]+)\"""")
+
+
+def test_every_error_code_is_in_the_api_page() -> None:
+    page = (ROOT / "docs" / "api.md").read_text()
+    sources = [s for s in (ROOT / "omniroute").rglob("*.py") if "mock" not in s.parts]
+    codes = {code for source in sources for code in CODE.findall(source.read_text())} | set(RELAYED_CODES.values())
+    assert len(codes) > 40
+    assert sorted(code for code in codes if f"`{code}`" not in page) == []
+
+
+def test_every_error_class_and_outcome_is_in_the_operations_page() -> None:
+    page = (ROOT / "docs" / "operations.md").read_text()
+    words = {*ERROR_CLASS.values(), *get_args(Kind), "client_gone", "cancelled", "lost"}
+    for source in (ROOT / "omniroute").glob("*/*.py"):
+        words |= set(re.findall(r'(?:error_class ?= ?|_Fault\()"([a-z_]+)"', source.read_text()))
+    unused = {"too_large", "upstream_incomplete", "upstream_error"}
+    assert sorted(word for word in words - unused if f"`{word}`" not in page) == []
+
+
+def test_every_management_endpoint_is_in_the_api_page() -> None:
+    page = (ROOT / "docs" / "api.md").read_text()
+    paths = [f"`{e.method} {e.path.replace(':path}', '}')}`" for e in endpoints()]
+    assert [path for path in paths if path not in page] == []
+
+
+def test_every_inference_endpoint_is_in_the_api_page() -> None:
+    page = (ROOT / "docs" / "api.md").read_text()
+    for dialect in find_dialects().values():
+        for endpoint in dialect.endpoints:
+            assert f"`{endpoint.method} {endpoint.path}`" in page
+
+
+def test_every_command_is_in_its_page() -> None:
+    page = (ROOT / "docs" / "cli.md").read_text()
+    for name, command in main.commands.items():
+        assert f"`omniroute {name}" in page
+        if isinstance(command, click.Group):
+            (row,) = [line for line in page.splitlines() if f"`omniroute {name} " in line]
+            assert [sub for sub in command.commands if sub not in row] == []
+
+
+def test_every_metric_and_log_field_is_in_the_operations_page() -> None:
+    page = (ROOT / "docs" / "operations.md").read_text()
+    with TemporaryFile() as file:
+        shared = Shared(file.fileno(), create=True)
+        text = exposition.render(shared, DrainState()).decode()
+    families = set(re.findall(r"^# TYPE (\w+) ", text, re.M))
+    assert len(families) > 15
+    assert sorted(family for family in families if f"`{family}" not in page) == []
+    assert [field for field in Summary.__struct_fields__ if f"`{field}`" not in page] == []
+    events = {
+        event
+        for source in (ROOT / "omniroute").rglob("*.py")
+        for event in re.findall(r'\blog\.(?:info|warning|error)\(\s*"(\w+)"', source.read_text())
+    }
+    assert sorted(event for event in events if f"`{event}`" not in page) == []
 
 
 def test_links_between_documents_lead_somewhere() -> None:

@@ -48,6 +48,55 @@ def test_cores_do_no_io_keep_no_clock_draw_no_dice(core: str) -> None:
         assert not bad, f"{source.relative_to(PACKAGE)} imports {bad}"
 
 
+STAGES = ("authenticate", "admit", "plan", "gate", "encode", "relay", "record")
+"""In the order of a request. ``run`` and ``attempt`` put them together; ``memory`` remembers the first and the third."""
+
+
+def modules_imported(source: Path) -> set[str]:
+    tree = ast.walk(ast.parse(source.read_text()))
+    return {node.module for node in tree if isinstance(node, ast.ImportFrom) and node.module and not node.level}
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_stages_know_no_earlier_stage(stage: str) -> None:
+    earlier = STAGES[: STAGES.index(stage)]
+    forbidden = {f"omniroute.pipeline.{other}" for other in (*earlier, "run", "attempt", "memory")}
+    assert not modules_imported(PACKAGE / "pipeline" / f"{stage}.py") & forbidden
+
+
+def test_every_file_of_the_pipeline_is_a_stage_or_a_known_one() -> None:
+    others = {"__init__", "run", "attempt", "memory", "values", "configuration", "answer"}
+    assert {source.stem for source in (PACKAGE / "pipeline").glob("*.py")} == {*STAGES, *others}
+
+
+UNBOUNDED = ("open_memory_channel(math.inf", "maxsize=None", "functools.cache", "@cache", "deque()", "Queue(")
+
+
+def test_nothing_is_opened_without_a_bound() -> None:
+    found = [
+        f"{source.relative_to(PACKAGE)}: {words}"
+        for source in PACKAGE.rglob("*.py")
+        for words in UNBOUNDED
+        if words in source.read_text()
+    ]
+    assert found == []
+
+
+def test_only_supervisor_and_control_side_open_the_store() -> None:
+    users = {
+        str(source.relative_to(PACKAGE))
+        for source in PACKAGE.rglob("*.py")
+        if any(m.startswith("omniroute.storage") for m in modules_imported(source))
+        and source.relative_to(PACKAGE).parts[0] not in ("storage", "admin")
+    }
+    assert users == {"app/control.py", "processes/control.py"}
+
+
+def test_secrets_are_revealed_in_few_places() -> None:
+    users = {s.relative_to(PACKAGE).parts[0] for s in PACKAGE.rglob("*.py") if ".reveal()" in s.read_text()}
+    assert users <= {"admin", "mock", "pipeline", "upstream", "storage", "processes"}
+
+
 def test_only_storage_imports_apsw() -> None:
     users = {s.relative_to(PACKAGE).parts[0] for s in PACKAGE.rglob("*.py") if "apsw" in imported(s)}
     assert users == {"storage"}

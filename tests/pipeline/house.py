@@ -31,7 +31,7 @@ from omniroute.domain import (
 )
 from omniroute.errors import Overloaded
 from omniroute.pipeline import Pipeline, PipelineOptions, Summary
-from omniroute.ports import Buffer, ClientGone, Exchange, Headers, Incoming, WireRequest
+from omniroute.ports import Buffer, ClientGone, Exchange, HeaderBlock, Headers, Incoming, WireRequest
 from omniroute.translate import find_dialects
 from omniroute.wire import Driver, Wire
 
@@ -189,12 +189,12 @@ class PlayedReply:
         self.headers: dict[bytes, bytes] = {}
         self.body = b""
 
-    async def complete(self, status: int, headers: Headers, body: Sequence[Buffer]) -> None:
+    async def complete(self, status: int, headers: Headers | HeaderBlock, body: Sequence[Buffer]) -> None:
         self._told("complete", status, headers)
         self.body = b"".join(body)
         await self.sink.send((b"HEAD ", self.body), 0.0)
 
-    def begin(self, status: int, headers: Headers) -> bytes:
+    def begin(self, status: int, headers: Headers | HeaderBlock) -> bytes:
         self._told("begin", status, headers)
         return b"HEAD "
 
@@ -210,11 +210,18 @@ class PlayedReply:
         self._house.story.append("abort")
         await self.sink.send((self.frame(event) + self.last_chunk,), 0.0)
 
-    def _told(self, what: str, status: int, headers: Headers) -> None:
+    def _told(self, what: str, status: int, headers: Headers | HeaderBlock) -> None:
         self._house.story.append(f"{what} {status}")
         self.begun = True
         self.status = status
-        self.headers = dict(headers)
+        self.headers = dict(_pairs(headers))
+
+
+def _pairs(headers: Headers | HeaderBlock) -> Headers:
+    if not isinstance(headers, HeaderBlock):
+        return headers
+    lines = [line.partition(b": ") for line in headers.lines.split(b"\r\n")[:-1]]
+    return (*((name, value) for name, _, value in lines), *headers.pairs)
 
 
 class House:

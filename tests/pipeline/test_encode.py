@@ -17,7 +17,7 @@ def encoded(body: bytes, to: Connection | None = None, headers: dict[bytes, byte
     if headers:
         arrived = msgspec.structs.replace(arrived, headers=arrived.headers | headers)
     request = Request(arrived, DIALECT, DIALECT.peek(body), snapshot(), caller(), Plan((target,)))
-    return encode(request, target)
+    return encode(request, target, "att_1")
 
 
 def test_only_the_fields_we_own_differ() -> None:
@@ -32,6 +32,7 @@ def test_the_upstream_gets_its_own_credential_and_never_the_clients_key() -> Non
     secrets = {b"x-api-key": KEY.encode(), b"x-goog-api-key": KEY.encode(), b"cookie": b"session=1"}
     sent = encoded(b'{"model":"m","messages":[]}', headers=secrets).headers
     assert dict(sent)[b"authorization"] == b"Bearer secret-of-one"
+    assert dict(sent)[b"x-omniroute-attempt"] == b"att_1"
     assert KEY.encode() not in b"".join(value for _, value in sent)
     assert b"cookie" not in dict(sent)
 

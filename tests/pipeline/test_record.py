@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+import trio
+import trio.testing
 
 from omniroute.domain import AttemptRecord, OpenAttempt, Target, Usage
 from omniroute.errors import Overloaded
@@ -34,17 +36,19 @@ def asked() -> tuple[Request, Served]:
     target = Target(connection(), "m")
     body = chat_body("m", stream=True)
     request = Request(incoming(body), DIALECT, DIALECT.peek(body), snapshot(epoch=9), caller(), Plan((target,)))
-    return request, Served(target, 2, "att_1", 100.0, 1.7e9)
+    return request, Served(target, 2, "att_1", trio.current_time(), 1.7e9)
 
 
-def test_the_record_says_what_happened() -> None:
+async def test_the_record_says_what_happened(mock_clock: trio.testing.MockClock) -> None:
     pages, (request, served) = Pages(), asked()
     book = Book(pages, request, served)
     assert pages.opened == [OpenAttempt("att_1", "req_1", "key_1", "acme", "con_acme_one", "m", 1.7e9, 2, True)]
     served.status, served.outcome, served.usage = 200, "ok", Usage(7, output_total=3, known=True)
-    served.connect_ms, served.head_at, served.committed_at = 4, 100.25, 100.5
+    started_at = served.started_at
+    served.connect_ms, served.head_at, served.committed_at = 4, started_at + 0.25, started_at + 0.5
     served.body_bytes, served.bytes_out = 50, 60
-    book.close(101.0)
+    mock_clock.jump(1.0)
+    book.close()
     assert pages.closed == [
         (
             7,
@@ -56,25 +60,26 @@ def test_the_record_says_what_happened() -> None:
     ]  # fmt: skip
 
 
-def test_what_did_not_happen_is_told_as_such() -> None:
+async def test_what_did_not_happen_is_told_as_such(mock_clock: trio.testing.MockClock) -> None:
+    mock_clock.jump(1.0)  # at 0 an instant cannot be told from none
     pages, (request, served) = Pages(), asked()
-    Book(pages, request, served).close(100.0)
+    Book(pages, request, served).close()
     (_, record) = pages.closed[0]
     assert (record.outcome, record.status, record.connect_ms) == ("cancelled", 0, -1)
     assert (record.head_ms, record.first_token_ms, record.total_ms) == (-1, -1, 0)
     assert not record.usage.known
 
 
-def test_the_first_record_stands() -> None:
+async def test_the_first_record_stands() -> None:
     pages, (request, served) = Pages(), asked()
     book = Book(pages, request, served)
     served.outcome = "ok"
-    book.close(101.0)
+    book.close()
     served.outcome = "client_gone"
-    book.close(102.0)
+    book.close()
     assert [record.outcome for _, record in pages.closed] == ["ok"]
 
 
-def test_a_full_journal_refuses_before_anything_is_called() -> None:
+async def test_a_full_journal_refuses_before_anything_is_called() -> None:
     with pytest.raises(Overloaded):
         Book(Pages(full=True), *asked())
