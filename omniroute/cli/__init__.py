@@ -1,7 +1,7 @@
 """The command line: one file per command, each exporting ``COMMAND``; found by discovery, sorted by name.
 
-Only the command that is called is imported, and it imports what it needs inside its function: ``omniroute serve`` is the
-supervisor for as long as the gateway runs, and carries neither the mock nor an HTTP client.
+Only the command that is called is imported, and it imports what it needs inside its function: ``omniroute serve`` is
+the supervisor for as long as the gateway runs, and carries neither the mock nor an HTTP client.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ COMMANDS: Final = "omniroute.cli.commands"
 class _Commands(click.Group):
     """The files in ``commands``, each imported when it is asked for."""
 
-    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+    def list_commands(self, ctx: click.Context) -> list[str]:
         """All names, for the help page."""
         return list(discovery.stems(COMMANDS))
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - click's signature
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """The command of this name, if there is one."""
         if cmd_name not in discovery.stems(COMMANDS):
             return None
