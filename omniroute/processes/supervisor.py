@@ -156,6 +156,8 @@ class Supervisor:
             self._shared.slot_clear(slot)
             clear_gauges(self._shared, slot)
             self._free_slots.append(slot)
+            if again and isinstance(child.said, Refused):
+                self._log.error("process_refused", process=child.boot.name, reason=child.said.reason)
             if child.pid and not self._stopping:
                 self._log.warning("process_ended", process=child.boot.name, pid=child.pid, status=child.status)
 
