@@ -160,6 +160,7 @@ class _Story:
             time.time(), incoming.request_id, self.key_id, incoming.path, incoming.peer, self.model,
             connection.provider, served.target.model, connection.label,
             served.outcome if self.outcome == "ok" else self.outcome, self.error_class or served.error_class,
-            self.status or served.status, served.number, self.streamed, total_ms, first_token_ms, (served.started_at - received_at - served.lost_s) * 1000,
+            self.status or served.status, served.number, self.streamed, total_ms, first_token_ms,
+            (served.started_at - received_at - served.lost_s) * 1000,
             served.usage.input_total, served.usage.output_total, served.bytes_out, self.epoch, served.events,
         )  # fmt: skip
