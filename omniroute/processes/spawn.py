@@ -65,12 +65,12 @@ class Child:
                 except OSError as exc:  # no room for another process: whoever keeps it tries again
                     reason = exc.strerror or str(exc)
                     log.error("process_not_started", process=boot.name, reason=reason)  # noqa: TRY400 - our own log
-                    return
-                theirs.close()
-                nursery.start_soon(self._hear, trio.socket.from_stdlib_socket(ours), on_ready)
-                nursery.start_soon(self._impatient, nursery.cancel_scope, log)
-                await self._process.wait()
-                nursery.cancel_scope.cancel()
+                else:
+                    theirs.close()
+                    nursery.start_soon(self._hear, trio.socket.from_stdlib_socket(ours), on_ready)
+                    nursery.start_soon(self._impatient, nursery.cancel_scope, log)
+                    await self._process.wait()
+                    nursery.cancel_scope.cancel()
         finally:
             theirs.close()
             ours.close()
