@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
+from statistics import median
 
 import msgspec
 import pytest
@@ -214,22 +215,28 @@ async def test_many_clients_that_leave_at_any_moment_leave_nothing_behind() -> N
 # -- dawdling -----------------------------------------------------------------------------------------------------------
 
 
-async def p99_s(caller: Caller, seconds: float) -> float:
-    """The 99th percentile of one good client's requests, one after the other."""
-    took: list[float] = []
-    end_at = trio.current_time() + seconds
-    while trio.current_time() < end_at:
-        began_at = trio.current_time()
-        assert (await caller.chat("mock/echo")).status == 200
-        took.append(trio.current_time() - began_at)
-    return sorted(took)[int(len(took) * 0.99)]
+async def p99_s(caller: Caller, windows: int = 5, window_s: float = 0.5) -> float:
+    """The 99th percentile of one good client's requests, one after the other: the median of several short windows.
+
+    One pause of a busy machine spoils one window; a gateway that is slower spoils them all.
+    """
+    found: list[float] = []
+    for _ in range(windows):
+        took: list[float] = []
+        end_at = trio.current_time() + window_s
+        while trio.current_time() < end_at:
+            began_at = trio.current_time()
+            assert (await caller.chat("mock/echo")).status == 200
+            took.append(trio.current_time() - began_at)
+        found.append(sorted(took)[int(len(took) * 0.99)])
+    return median(found)
 
 
 async def test_slow_clients_do_not_slow_a_good_one_and_are_gone_at_the_deadline() -> None:
     env = {**QUICK_TO_FORGET, "OMNIROUTE_EDGE_HEAD_TIMEOUT_S": str(HEAD_TIMEOUT_S)}
     async with running_fleet(workers=1, env=env) as fleet, leaving_nothing_behind(fleet), fleet.caller() as good:
-        await p99_s(good, 0.5)
-        before = await p99_s(good, 2.0)
+        await p99_s(good, 1)  # warm
+        before = await p99_s(good)
         host, port = fleet.gateway.address
         command = [sys.executable, "-m", "tests.e2e.dawdlers", host, str(port), str(SLOW_CLIENTS)]
         async with trio.open_nursery() as nursery:  # the slow clients' process
@@ -239,9 +246,9 @@ async def test_slow_clients_do_not_slow_a_good_one_and_are_gone_at_the_deadline(
             assert process.stdout is not None
             assert await process.stdout.receive_some() == b"ready\n"
             await trio.sleep(1.0)  # the gateway has accepted them
-            during = await p99_s(good, 2.0)
+            during = await p99_s(good)
             assert await fleet.metric("client_connections") == SLOW_CLIENTS + 1, "they left before the measurement"
-            await trio.sleep(HEAD_TIMEOUT_S - 2.0)
+            await trio.sleep(HEAD_TIMEOUT_S - 2.5)
             await process.stdin.aclose()
             said = b"".join([part async for part in process.stdout])
         print(f"\np99 {before * 1000:.2f} ms before, {during * 1000:.2f} ms among {SLOW_CLIENTS:,} slow clients")
