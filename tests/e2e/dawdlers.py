@@ -43,14 +43,14 @@ def main(host: str, port: int, count: int) -> None:
 
 def last_words(sock: socket.socket) -> str:
     """The status line of what the gateway said before it closed."""
+    said = b""
     try:
-        said = sock.recv(65536)
         while more := sock.recv(65536):
             said += more
     except BlockingIOError:
         return "still open"
-    except ConnectionResetError:
-        return "reset"
+    except ConnectionResetError:  # what a byte that came after the close is answered with
+        return said.partition(b"\r\n")[0].decode() or "reset"
     finally:
         sock.close()
     return said.partition(b"\r\n")[0].decode()
