@@ -14,8 +14,8 @@ from omniroute._speedups import Shared
 from omniroute.admin.app import endpoints
 from omniroute.cli import main
 from omniroute.config import variables
+from omniroute.domain import Summary
 from omniroute.errors import Kind
-from omniroute.pipeline import Summary
 from omniroute.pipeline.relay import ERROR_CLASS
 from omniroute.storage.drain import DrainState
 from omniroute.telemetry import exposition
