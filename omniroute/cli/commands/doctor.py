@@ -181,6 +181,10 @@ def _connections(providers: object) -> list[Finding]:
 async def COMMAND(data_dir: str | None, as_json: bool, ready: bool) -> None:  # noqa: N802 - the name discovery looks for
     """Look at everything that commonly goes wrong. Exit status 1 if something is."""
     if ready:
+        from omniroute.processes.lock import holder_pid
+
+        if not holder_pid(admin.data_paths(data_dir)):  # its store is not opened for this: a start may be under way
+            raise click.ClickException("The gateway is not running.")
         health = await admin.call(data_dir, "GET", "/health/ready")
         click.echo(msgspec.json.encode(health).decode())
         return
