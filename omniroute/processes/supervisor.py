@@ -17,8 +17,8 @@ from typing import Final, Literal
 
 import trio
 
-from omniroute._speedups import Shared, SnapshotArea
-from omniroute.config import Settings
+from omniroute._speedups import COMPILED, Shared, SnapshotArea
+from omniroute.config import MAX_WORKERS, Settings
 from omniroute.processes.boot import Boot, Ready, Refused, anonymous_memory
 from omniroute.processes.listen import bind, loopback_listener, url_of
 from omniroute.processes.spawn import Child
@@ -32,7 +32,7 @@ BACKOFF_S: Final = (0.1, 0.5, 1.0, 2.0, 5.0)
 MAX_OPEN_FILES: Final = 1 << 20
 """What is asked for at most: some systems allow a billion, and tables are sized by it."""
 SLOTS: Final = 64
-"""Rows of shared statistics: the most processes alive at once, draining ones included."""
+"""Rows of shared statistics: the most processes alive at once, draining ones included. Above ``MAX_WORKERS`` + 2."""
 
 
 class StartError(Exception):
@@ -47,7 +47,7 @@ class Supervisor:
         self._settings = settings
         self._log = log
         self._announce = announce
-        self._worker_count = settings.process.workers or os.cpu_count() or 1
+        self._worker_count = _worker_count(settings.process.workers, log)
         self._workers: dict[int, Child] = {}
         self._changing: dict[int, trio.Lock] = {}
         """Held while a worker is being replaced: a reload and its death must not both do it."""
@@ -264,6 +264,16 @@ class Supervisor:
 
 
 _DIED: Final = "control died while starting; see its log lines above"
+
+
+def _worker_count(wanted: int, log: Log) -> int:
+    """How many workers to run; 0 is one for each core this process may use."""
+    count = wanted or min(len(os.sched_getaffinity(0)), MAX_WORKERS)
+    if COMPILED or count == 1:
+        return count
+    # the plain twin of the shared tables has no atomics: two processes would lose each other's counts
+    log.warning("plain_twins", workers=1, reason="the compiled parts are not loaded: 'omniroute doctor' says why")
+    return 1
 
 
 def _allow_open_files() -> None:
