@@ -22,7 +22,6 @@ from omniroute.errors import OmniRouteError
 from omniroute.pipeline.values import PipelineOptions
 from omniroute.upstream.options import UpstreamOptions
 
-
 MAX_WORKERS: Final = 60
 """Shared memory has rows for 64 processes: these, control, the demo and two that drain during a reload."""
 
