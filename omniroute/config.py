@@ -154,7 +154,8 @@ def _converted(variable: Variable, name: str, text: str) -> object:
     except msgspec.ValidationError as exc:
         raise ConfigurationError(f"{name}={text!r}: {exc}. {variable.description}") from exc
     if isinstance(value, int | float) and not 0 <= value < math.inf:
-        raise ConfigurationError(f"{name}={text!r}: must be a number, not negative. {variable.description}")
+        wrong = "must not be negative" if value < 0 else "must be a finite number"
+        raise ConfigurationError(f"{name}={text!r}: {wrong}. {variable.description}")
     return value
 
 

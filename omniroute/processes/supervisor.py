@@ -108,6 +108,9 @@ class Supervisor:
             self._nursery.start_soon(self._keep, self._launch("demo", "demo"))
         for child in self._workers.values():
             await child.settled.wait()
+        if not self._stopping and not any(child.ready.is_set() for child in self._workers.values()):
+            await self._fail(_NO_WORKER)
+            return
         for index in self._workers:
             self._nursery.start_soon(self._keep_worker, index)
         if not self._stopping:
@@ -156,8 +159,11 @@ class Supervisor:
             self._shared.slot_clear(slot)
             clear_gauges(self._shared, slot)
             self._free_slots.append(slot)
+            if again and isinstance(child.said, Refused):
+                self._log.error("process_refused", process=child.boot.name, reason=child.said.reason)
             if child.pid and not self._stopping:
-                self._log.warning("process_ended", process=child.boot.name, pid=child.pid, status=child.status)
+                say = self._log.warning if child.status else self._log.info  # 0: it was told to, by a reload
+                say("process_ended", process=child.boot.name, pid=child.pid, status=child.status)
 
     async def _keep(self, child: Child) -> None:
         """Start the same process again whenever it ends."""
@@ -218,6 +224,8 @@ class Supervisor:
         """Replace one worker: the new one serves before the old one stops accepting. Whether that worked."""
         await self._spare.acquire()
         async with self._changing[index]:
+            if self._stopping:  # meanwhile: the listening sockets are closed
+                return False
             old = self._workers[index]
             new = self._launch("worker", old.boot.name, again=True)
             await new.settled.wait()
@@ -226,7 +234,7 @@ class Supervisor:
                 self._workers[index] = new
                 old.signal(signal.SIGTERM)
                 self._log.info("worker_replaced", process=old.boot.name)
-            else:
+            elif not self._stopping:
                 self._log.error("reload_failed", process=old.boot.name)
         self._nursery.start_soon(self._give_back_spare, old if replaced else new)
         return replaced
@@ -246,9 +254,11 @@ class Supervisor:
             return
         for listener in self._listeners:
             listener.close()
-        self._log.info("stopping", drain_seconds=self._settings.process.drain_seconds)
-        grace_s = self._settings.process.drain_seconds + STOP_GRACE_S
-        await self._end({c for c in self._children if c.boot.role == "worker"}, grace_s)
+        workers = {child for child in self._children if child.boot.role == "worker"}
+        # a gateway that is still starting has no requests to wait for
+        drain_s = self._settings.process.drain_seconds if any(child.ready.is_set() for child in workers) else 0.0
+        self._log.info("stopping", drain_seconds=drain_s)
+        await self._end(workers, drain_s + STOP_GRACE_S)
         await self._end(set(self._children), STOP_GRACE_S)
         self._nursery.cancel_scope.cancel()
 
@@ -264,6 +274,7 @@ class Supervisor:
 
 
 _DIED: Final = "control died while starting; see its log lines above"
+_NO_WORKER: Final = "no worker could start; see their log lines above"
 
 
 def _worker_count(wanted: int, log: Log) -> int:

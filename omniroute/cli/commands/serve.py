@@ -55,8 +55,10 @@ def COMMAND(**flags: object) -> None:  # noqa: N802 - the name discovery looks f
         settings = load(flags)
         log = Log(level=settings.process.log_level, form=settings.process.log_format, source="supervisor")
         with DataDirectoryLock(settings.process.data_dir):
-            status = trio.run(Supervisor(settings, log, lambda url, ready: _announce(settings, url, ready)).run)
-        log.flush()
+            try:
+                status = trio.run(Supervisor(settings, log, lambda url, ready: _announce(settings, url, ready)).run)
+            finally:
+                log.flush()
     except (ConfigurationError, DataDirectoryError, BindError, StartError) as exc:
         raise click.ClickException(str(exc)) from exc
     sys.exit(status)
