@@ -1,4 +1,4 @@
-"""Protocols the pipeline is handed; ``app.py`` hands in what implements them."""
+"""Protocols the pipeline is handed; ``app`` hands in what implements them."""
 
 from __future__ import annotations
 
@@ -172,7 +172,8 @@ class Upstream(Protocol):
         """Connect or reuse, send, read the response head (interim 1xx skipped).
 
         Deadlines from ``request.connection.timeouts``, capped by ``total_at`` (Trio's clock, 0: none). Retries once on
-        a fresh connection if a reused one broke before any response byte. Raises ``errors.UpstreamError``
+        a fresh connection if a reused one broke before any response byte, so soon after the request was written that
+        the upstream had given it up already. Raises ``errors.UpstreamError``
         (``error_class``: dns, connect, proxy, tls, egress_denied, timeout_connect, timeout_write, timeout_first_byte,
         reset, truncated, malformed, head_too_large, pool_full) or ``ClientGone`` if ``watch`` left first.
         """

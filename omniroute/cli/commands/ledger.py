@@ -14,7 +14,7 @@ PAGE_ROWS: Final = 1000
 
 @click.command("ledger", short_help="Every attempt there was, newest first.")
 @click.option("--limit", default=20, show_default=True, type=click.IntRange(1), help="How many.")
-@click.option("--outcome", help="ok, client_error, upstream_error, client_gone, cancelled or lost.")
+@click.option("--outcome", help="ok, client_error, upstream_error, client_gone, cancelled, lost or fault.")
 @click.option("--key", "key_id", help="Id of an API key.")
 @click.option("--connection", "connection_id", help="Id of a connection.")
 @click.option("--totals", is_flag=True, help="Only what they add up to.")
