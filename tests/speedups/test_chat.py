@@ -1,9 +1,9 @@
-"""Both halves of chat: what the fast paths read, what they leave to the slow path, and that they never differ from it."""
+"""Both halves of chat: what the fast paths read, what they leave to the slow path, and that neither ever differs."""
 
 from types import ModuleType
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from omniroute._speedups import chat_py, jsonspan_py
@@ -28,7 +28,10 @@ def chat(request: pytest.FixtureRequest) -> ModuleType:
     ("data", "facts", "values"),
     [
         (b'{"model":"m","messages":[]}', ("m", False, False, 1), [b'"m"', None, None]),
-        (b'\xef\xbb\xbf { "messages" : [1] , "mod\\u0065l" : "a /~" } ', ("a /~", False, False, 1), [b'"a /~"', None, None]),
+        (
+            b'\xef\xbb\xbf { "messages" : [1] , "mod\\u0065l" : "a /~" } ',
+            ("a /~", False, False, 1), [b'"a /~"', None, None],
+        ),
         (b'{"model":"m","messages":[],"stream":true,"n":12}', ("m", True, False, 12), [b'"m"', None, None]),
         (
             b'{"stream_options":{"include_usage":true},"model":"m","messages":[],"stream":true}',
@@ -38,8 +41,15 @@ def chat(request: pytest.FixtureRequest) -> ModuleType:
             b'{"stream_options":{ "include_usage"\n:\tfalse },"model":"m","messages":[],"stream":true}',
             ("m", True, False, 1), [b'"m"', b'{ "include_usage"\n:\tfalse }', b"false"],
         ),
-        (b'{"stream_options":7,"model":"m","messages":[],"stream":false}', ("m", False, False, 1), [b'"m"', None, None]),
-        (b'{"model":"' + b"a" * 256 + b'","messages":[]}', ("a" * 256, False, False, 1), [b'"%b"' % (b"a" * 256), None, None]),
+        (b'{"stream_options":7,"model":"m","messages":[]}', ("m", False, False, 1), [b'"m"', None, None]),
+        (
+            b'{"stream_options":{},"model":"m","messages":[],"stream":false}',
+            ("m", False, False, 1), [b'"m"', None, None],
+        ),
+        (
+            b'{"model":"' + b"a" * 256 + b'","messages":[]}',
+            ("a" * 256, False, False, 1), [b'"%b"' % (b"a" * 256), None, None],
+        ),
     ],
 )  # fmt: skip
 def test_a_request_is_read(chat: ModuleType, data: bytes, facts: object, values: object) -> None:
@@ -145,7 +155,10 @@ def test_what_cannot_be_patched_is_left_to_the_slow_path(
             b',"completion_tokens_details":{"reasoning_tokens":3,"audio_tokens":1,"accepted_prediction_tokens":0}',
             (20, 5, 4, 0, 9, 3, 2, 1, True),
         ),
-        (TOTALS + b',"prompt_tokens_details":null, "completion_tokens_details" : { } ', (20, 0, 0, 0, 9, 0, 0, 0, True)),
+        (
+            TOTALS + b',"prompt_tokens_details":null, "completion_tokens_details" : { } ',
+            (20, 0, 0, 0, 9, 0, 0, 0, True),
+        ),
         (
             b' "queue_time":0.0123,"cost":-0,"is_byok":false,"x":null,"cost_details":{"a":1.5 , "b":null},' + TOTALS,
             (20, 0, 0, 0, 9, 0, 0, 0, True),
@@ -227,40 +240,72 @@ def test_what_is_no_plain_answer_is_left_to_the_slow_path(chat: ModuleType, fram
     assert chat.scan_answer(frame % TOTALS) is None
 
 
-# Documents around the border between the two paths: mostly well formed, now and then with a piece that is not.
-blanks = st.sampled_from([b"", b"", b"", b" ", b"\n\t"])
-numbers = st.sampled_from(
-    [b"0", b"1", b"2", b"3", b"5", b"-0", b"01", b"1.5", b"1e2", b"999999999999", b"1000000000000"]
-)
-odd = st.sampled_from(
-    [b"null", b"true", b"false", b"nul", b'""', b'"m"', b'"\\u0061"', b'"\xff"', b"[]", b"[1]", b"{}"]
+# Documents around the border between the two paths: plain ones, mostly with one piece that may not be.
+BLANKS = st.sampled_from([b"", b"", b"", b" ", b"\n\t"])
+COUNTS = st.sampled_from([b"0", b"1", b"2", b"3"])
+ODD = st.sampled_from(
+    [b"null", b"true", b"nul", b"1.5", b"-0", b"01", b"1e2", b"-1", b"1000000000000", b'""', b'"\xff"', b"[]", b"{}"]
 )
 
 
-def documents(names: list[bytes], values: st.SearchStrategy[bytes], most: int) -> st.SearchStrategy[bytes]:
-    members = st.builds(
-        lambda name, a, b, value, c: b'%b"%b"%b:%b%b' % (a, name, a, b, value) + c,
-        st.sampled_from(names), blanks, blanks, values, blanks,
-    )  # fmt: skip
-    separators = st.sampled_from([b","] * 30 + [b",,", b" "])
-    return st.builds(lambda items, comma: b"{" + comma.join(items) + b"}", st.lists(members, max_size=most), separators)
+def document(members: st.SearchStrategy[list[bytes]]) -> st.SearchStrategy[bytes]:
+    return st.builds(lambda items, blank: b"{" + blank + (blank + b",").join(items) + b"}", members, BLANKS)
 
 
-option_objects = documents([b"include_usage", b"include_usag\\u0065", b"x"], odd | numbers, 2)
-request_members = st.tuples(
-    st.sampled_from([b'"model":"m"', b'"model":"m"', b'"model":"gpt-4o"', b'"mod\\u0065l":"m"', b'"model":"\\n"']),
-    st.sampled_from([b'"messages":[]', b'"messages": [{"a":"}"}]', b'"messages":{}']),
-    st.sampled_from([b'"stream":true', b'"stream": true ', b'"stream":false', b'"x":1', b'"stream":null']),
-    st.builds(lambda value: b'"stream_options":' + value, option_objects | odd) | st.just(b'"y":2'),
-    st.builds(lambda value: b'"n":' + value, numbers) | st.just(b'"z":3'),
+def member(names: list[bytes], values: st.SearchStrategy[bytes]) -> st.SearchStrategy[bytes]:
+    return st.builds(
+        lambda name, value, blank: b'"%b"%b:%b' % (name, blank, value), st.sampled_from(names), values, BLANKS
+    )
+
+
+def one_odd(plain: list[bytes], odd: st.SearchStrategy[bytes]) -> st.SearchStrategy[list[bytes]]:
+    """``plain`` in any order, or that with an odd member more, or with one in place of another."""
+    extended = st.builds(lambda extra: [*plain, extra], odd)
+    replaced = st.builds(
+        lambda at, extra: [*plain[:at], extra, *plain[at + 1 :]], st.sampled_from(range(len(plain))), odd
+    )
+    return (st.just(plain) | extended | replaced).flatmap(st.permutations)
+
+
+OPTIONS = document(st.lists(member([b"include_usage", b"x"], st.sampled_from([b"true", b"false", b"1"])), max_size=2))
+requests = document(
+    one_odd(
+        [b'"model":"gpt-4o"', b'"messages": [{"a":"}"}]', b'"stream":true', b'"stream_options":{"include_usage":true}'],
+        member([b"model", b"mod\\u0065l", b"messages", b"stream", b"n", b"x"], COUNTS | ODD)
+        | member([b"model"], st.sampled_from([b'"m"', b'"\\n"', b'"\x7f"', b'" "']))
+        | member([b"stream_options"], OPTIONS | ODD)
+        | st.just(b"1"),
+    )
 )
-requests = st.builds(
-    lambda members, extra: b"{" + b",".join([*members, *extra]) + b"}",
-    request_members.flatmap(st.permutations),
-    st.lists(st.sampled_from([b'"model":"m"', b'"t":[{}]', b'"n":1', b"1"]), max_size=1),
+
+DETAIL_NAMES = [b"cached_tokens", b"cache_write_tokens", b"audio_tokens", b"reasoning_tokens", b"x"]
+DETAILS = document(st.lists(member(DETAIL_NAMES, COUNTS), max_size=3))
+ODD_DETAILS = document(one_odd([b'"audio_tokens":1'], member([*DETAIL_NAMES, b"x\xff", b"\\u0078"], ODD)))
+USAGE_NAMES = [
+    b"prompt_tokens", b"total_tokens", b"x", b"x\\u0061", b"x\xff", b"x\x01", b"prompt_cache_hit_tokens",
+    b"prompt_tokens_details",
+]  # fmt: skip
+usages = (
+    st.builds(
+        lambda inputs, outputs: [
+            b'"prompt_tokens":5', b'"completion_tokens":3', b'"total_tokens":8',
+            b'"prompt_tokens_details":' + inputs, b'"completion_tokens_details":' + outputs,
+        ],
+        DETAILS | ODD_DETAILS,
+        DETAILS,
+    )
+    .flatmap(lambda plain: one_odd(plain, member(USAGE_NAMES, COUNTS | ODD | DETAILS | ODD_DETAILS)))
+    .map(lambda members: b"{" + b",".join(members) + b"}")
+)  # fmt: skip
+answers = st.builds(
+    lambda choices, usage, end: b'{"choices":%b,"usage":%b%b' % (choices, usage, end),
+    st.sampled_from([b"[{}]", b"[{}]", b"[ 1 ]", b"[]", b"null"]),
+    usages,
+    st.sampled_from([b"}", b"}", b"} ", b',"error":{"message":"x"}}', b',"usage":null}', b""]),
 )
 
 
+@settings(max_examples=60)
 @given(requests | st.binary(max_size=20).map(lambda text: b'{"model":"' + text + b'","messages":[]}'))
 @example(b'{"model":"m","messages":[],"stream":false,"stream_options":{')
 def test_a_request_is_read_as_the_slow_path_reads_it(body: bytes) -> None:
@@ -274,29 +319,7 @@ def test_a_request_is_read_as_the_slow_path_reads_it(body: bytes) -> None:
         assert Peeked(*found[0]) == expected
 
 
-USAGE_NAMES = [
-    b"prompt_tokens", b"completion_tokens", b"total_tokens", b"x", b"x\\u0061", b"x\xff", b"x\x01",
-    b"prompt_cache_hit_tokens", b"prompt_tokens\\u005f",
-]  # fmt: skip
-DETAIL_NAMES = [b"cached_tokens", b"cache_write_tokens", b"audio_tokens", b"reasoning_tokens", b"x", b"\xff"]
-details = documents(DETAIL_NAMES, numbers, 3) | odd
-usages = st.builds(
-    lambda totals, extra, inputs, outputs: (
-        b"{%b,%b" % (totals, extra[1:-1]) + b',"prompt_tokens_details":%b,"completion_tokens_details":%b}' % (inputs, outputs)
-    ),
-    st.sampled_from([TOTALS, TOTALS, b'"prompt_tokens":1,"completion_tokens":2,"total_tokens":3']),
-    documents(USAGE_NAMES[3:], numbers | odd | details, 2).filter(lambda text: text != b"{}"),
-    details,
-    details,
-) | documents(USAGE_NAMES, numbers | odd, 5)  # fmt: skip
-answers = st.builds(
-    lambda choices, usage, end: b'{"id":"x","choices":%b,"usage":%b%b' % (choices, usage, end),
-    st.sampled_from([b"[{}]", b"[ 1 ]", b"[]", b"null", b"{}"]),
-    usages,
-    st.sampled_from([b"}", b"}", b"} ", b',"error":{"message":"x"}}', b',"usage":null}', b""]),
-)
-
-
+@settings(max_examples=60)
 @given(answers)
 def test_an_answer_is_read_as_the_slow_path_reads_it(body: bytes) -> None:
     found = [half.scan_answer(body) for half in HALVES]
@@ -306,6 +329,7 @@ def test_an_answer_is_read_as_the_slow_path_reads_it(body: bytes) -> None:
         assert usage_of_body(body) == Usage(*found[0])
 
 
+@settings(max_examples=60)
 @given(
     st.binary(max_size=40),
     st.integers(-2, 45),
