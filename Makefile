@@ -49,7 +49,8 @@ ASYNC_OFF := ASYNC114,ASYNC124,ASYNC127,ASYNC128,ASYNC910,ASYNC911,ASYNC912,ASYN
 check: $(VENV)/.dev
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
-	$(BIN)/flake8-async --disable $(ASYNC_OFF) $(shell find omniroute -name '*.py')
+	@echo flake8-async omniroute
+	@$(BIN)/flake8-async --disable $(ASYNC_OFF) $(shell find omniroute -name '*.py')
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	PATH="$(CURDIR)/$(BIN):$$PATH" cython-lint --max-line-length=120 omniroute/_speedups

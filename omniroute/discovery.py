@@ -30,23 +30,30 @@ class DiscoveryError(Exception):
     """An extension's file does not hold what it must."""
 
 
-def find(package: str, constant: str, kind: type[Found]) -> Mapping[str, Found]:
-    """Name to value of ``constant`` in every direct submodule of ``package``.
+def stems(package: str) -> tuple[str, ...]:
+    """Names of the direct submodules of ``package`` that are extensions, sorted; none of them is imported.
 
     Modules whose name begins with ``_`` are left out.
-    Raises ``DiscoveryError`` if a module lacks the constant, has one of another type, or one that says another name
-    (which is how two extensions of one name would come about).
     """
     parent = importlib.import_module(package)
-    found: dict[str, Found] = {}
-    for stem in sorted(info.name for info in pkgutil.iter_modules(parent.__path__)):
-        if stem.startswith("_"):
-            continue
-        module = importlib.import_module(f"{package}.{stem}")
-        value = getattr(module, constant, None)
-        if not isinstance(value, kind):
-            raise DiscoveryError(f"{module.__name__} must define {constant} as a {kind.__name__}")
-        if value.name != stem:
-            raise DiscoveryError(f"{constant} of {module.__name__} calls itself {value.name!r}; it must be {stem!r}")
-        found[stem] = value
-    return MappingProxyType(found)
+    return tuple(sorted(info.name for info in pkgutil.iter_modules(parent.__path__) if not info.name.startswith("_")))
+
+
+def find_one(package: str, stem: str, constant: str, kind: type[Found]) -> Found:
+    """``constant`` of one of the ``stems``.
+
+    Raises ``DiscoveryError`` if the module lacks it, has one of another type, or one that says another name (which is
+    how two extensions of one name would come about).
+    """
+    module = importlib.import_module(f"{package}.{stem}")
+    value = getattr(module, constant, None)
+    if not isinstance(value, kind):
+        raise DiscoveryError(f"{module.__name__} must define {constant} as a {kind.__name__}")
+    if value.name != stem:
+        raise DiscoveryError(f"{constant} of {module.__name__} calls itself {value.name!r}; it must be {stem!r}")
+    return value
+
+
+def find(package: str, constant: str, kind: type[Found]) -> Mapping[str, Found]:
+    """Name to value of ``constant`` in every one of the ``stems``. Raises ``DiscoveryError`` as ``find_one`` does."""
+    return MappingProxyType({stem: find_one(package, stem, constant, kind) for stem in stems(package)})

@@ -1,7 +1,7 @@
 """The least a request can cost in this design: Trio, the relay, edge and upstream pool, and nothing in between.
 
-No key, no limits, no journal, no headers of ours, no log: what is left is what the pipeline is built on, so the difference
-between the gateway and this is the pipeline's own price. Measured with the benchmark like any other gateway:
+No key, no limits, no journal, no headers of ours, no log: what is left is what the pipeline is built on, so the
+difference between the gateway and this is the pipeline's own price. Measured with the benchmark like any other gateway:
 
     python -m perf.bench --rows request,request-100k --no-write --ready-path / --worker-match perf.floor \\
         --gateway-key x --gateway-cmd "python -m perf.floor {port} http://127.0.0.1:{upstream}/v1"

@@ -79,7 +79,9 @@ cdef extern from *:
     Py_ssize_t first_of "omni_first_of"(
         const char* data, Py_ssize_t at, Py_ssize_t size, char one, char two
     ) noexcept nogil
-    Py_ssize_t first_unprintable "omni_first_unprintable"(const char* data, Py_ssize_t at, Py_ssize_t size) noexcept nogil
+    Py_ssize_t first_unprintable "omni_first_unprintable"(
+        const char* data, Py_ssize_t at, Py_ssize_t size
+    ) noexcept nogil
     Py_ssize_t quoted "omni_quoted"(
         const char* data, Py_ssize_t at, Py_ssize_t size, char a, char b, char c, char d
     ) noexcept nogil

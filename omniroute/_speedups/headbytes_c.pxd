@@ -1,5 +1,5 @@
-# Classes of the bytes of a head, and names in any case. Inline C, as bytescan_c: every module that cimports it has its own
-# tables and calls fill_tables() once.
+# Classes of the bytes of a head, and names in any case. Inline C, as bytescan_c: every module that cimports it has its
+# own tables and calls fill_tables() once.
 
 from libc.stdint cimport uint8_t, uint32_t
 

@@ -15,7 +15,7 @@ from libc.string cimport memcmp, memcpy
 
 from omniroute._speedups.bytescan_c cimport first_unprintable
 from omniroute._speedups.headbytes_c cimport (
-    IN_HOST, IN_PATH, IN_QUERY, LOWER, TOKEN, fill_tables, folded, hash_of, is_token, same,
+    IN_HOST, IN_PATH, IN_QUERY, LOWER, fill_tables, folded, hash_of, is_token, same,
 )
 
 cdef extern from "Python.h":
@@ -554,7 +554,7 @@ def parse_response_head(bytes data, *, bint bodiless):
     cdef Py_ssize_t size = PyBytes_GET_SIZE(data)
     cdef Py_ssize_t at
     cdef Framing framing
-    cdef int kept, timeout_s, index
+    cdef int kept, timeout_s
     cdef ResponseFields fields
     cdef ResponseHead head
     # "HTTP/1.1 200 " and two line ends

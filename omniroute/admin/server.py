@@ -19,8 +19,8 @@ MAX_HEAD_BYTES: Final = 128 * 1024
 """Above what workers let through (64 KiB), so that it is the edge that refuses."""
 
 KEEP_ALIVE_S: Final = 5.0
-"""Between two requests of a connection. Short, since hypercorn keeps the descriptor of an idle client that has left until
-then; nobody who manages a gateway is in need of more."""
+"""Between two requests of a connection. Short, since hypercorn keeps the descriptor of an idle client that has left
+until then; nobody who manages a gateway is in need of more."""
 BACKLOG: Final = 1024
 
 GRACE_S: Final = 5.0

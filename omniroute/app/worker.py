@@ -14,10 +14,10 @@ import trio
 from omniroute._speedups import Relay, Shared, SnapshotArea
 from omniroute.config import Settings
 from omniroute.edge import Edge, Endpoint, Routes
-from omniroute.pipeline import Pipeline, SharedConfiguration, Summary
+from omniroute.pipeline import Pipeline, SharedConfiguration
+from omniroute.telemetry.afterwards import Afterwards, WatchedJournal
 from omniroute.telemetry.journal import create_journal
 from omniroute.telemetry.log import BufferedHandler, Log
-from omniroute.telemetry.metered import MeteredJournal
 from omniroute.telemetry.metrics import RequestMeter
 from omniroute.translate import error_body, find_dialects
 from omniroute.upstream import UpstreamPool
@@ -46,15 +46,17 @@ class Worker:
     ) -> None:
         """``slot``: the row of shared statistics. ``rings``: where the journal's file goes."""
         logging.basicConfig(handlers=[BufferedHandler(log)], level=logging.INFO, force=True)
-        self._log = log
         self._shared = Shared(shared_fd, slot=slot)
         self._meter = RequestMeter(self._shared, slot)
         self._journal = create_journal(rings, slot)
         self._driver = Driver(Relay(write_bound_bytes=settings.process.relay_buffer_bytes))
         self._upstream = UpstreamPool(self._driver, settings.upstream)
         configuration = SharedConfiguration(self._shared, SnapshotArea(snapshot_fd))
-        books = MeteredJournal(self._journal, self._meter)
-        pipeline = Pipeline(configuration, books, self._upstream, self._shared, self._observe, settings.pipeline)
+        self._afterwards = Afterwards(self._meter, log)
+        books = WatchedJournal(self._journal, self._afterwards)
+        pipeline = Pipeline(
+            configuration, books, self._upstream, self._shared, self._afterwards.request, settings.pipeline
+        )
         self._edge = Edge(
             self._driver,
             Routes(_endpoints(pipeline)),
@@ -71,6 +73,7 @@ class Worker:
                 await nursery.start(self._driver.run)
                 await nursery.start(self._upstream.run)
                 nursery.start_soon(self._tell_gauges)
+                nursery.start_soon(self._afterwards.run)
                 with trio.fail_after(FIRST_SNAPSHOT_S):
                     while not self._shared.epoch():  # noqa: ASYNC110 - another process sets it
                         await trio.sleep(_POLL_S)
@@ -82,17 +85,12 @@ class Worker:
                 await nursery.start(serve)
                 task_status.started()
         finally:
+            self._afterwards.settle()
             self._journal.shut()
 
     def drain(self, drain_s: float) -> None:
         """Stop accepting; ``run`` returns when the last request has ended, or after ``drain_s``."""
         self._edge.drain(drain_s)
-
-    def _observe(self, summary: Summary) -> None:
-        self._meter.request(summary)
-        if summary.events:
-            self._meter.events(summary.events)
-        self._log.request(summary)
 
     async def _tell_gauges(self) -> None:
         while True:

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from typing import Final
 
 import click
 import msgspec
+
+PIPED_COLUMNS: Final = 1000
+"""Where nobody says how wide the screen is: what reads a pipe wants a row on a line."""
 
 
 def print_json(value: object) -> None:
@@ -22,10 +26,13 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[object]], empty:
     from rich.console import Console
     from rich.table import Table
 
-    table = Table(*columns, header_style="bold", box=None, pad_edge=False)
+    table = Table(header_style="bold", box=None, pad_edge=False)
+    for column in columns:
+        table.add_column(column, overflow="fold")  # an id that is cut short is of no use
     for row in rows:
         table.add_row(*(str(cell) for cell in row))
-    Console(soft_wrap=True).print(table)
+    console = Console()
+    (console if console.is_terminal else Console(width=PIPED_COLUMNS)).print(table)
 
 
 def when(epoch_s: object) -> str:

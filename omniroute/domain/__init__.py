@@ -6,6 +6,7 @@ from omniroute.domain.ids import counter_id
 from omniroute.domain.record import AttemptRecord, OpenAttempt
 from omniroute.domain.secret import Secret
 from omniroute.domain.snapshot import RuntimeSettings, Snapshot, SnapshotDocument, Target
+from omniroute.domain.summary import Summary
 from omniroute.domain.usage import Usage
 
 __all__ = [
@@ -17,6 +18,7 @@ __all__ = [
     "Secret",
     "Snapshot",
     "SnapshotDocument",
+    "Summary",
     "Target",
     "Timeouts",
     "TlsProfile",

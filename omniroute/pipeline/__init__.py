@@ -7,6 +7,6 @@ counters.
 
 from omniroute.pipeline.configuration import SharedConfiguration
 from omniroute.pipeline.run import Pipeline
-from omniroute.pipeline.values import PipelineOptions, Summary
+from omniroute.pipeline.values import PipelineOptions
 
-__all__ = ["Pipeline", "PipelineOptions", "SharedConfiguration", "Summary"]
+__all__ = ["Pipeline", "PipelineOptions", "SharedConfiguration"]

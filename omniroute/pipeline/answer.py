@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Final
 
 from omniroute._speedups import heads
@@ -23,9 +24,20 @@ _DROPPED: Final = heads.NameSet(_NOT_RELAYED)
 _DROPPED_STREAMING: Final = heads.NameSet(_NOT_RELAYED | {name for name, _ in _STREAM_HEADERS})
 
 _OWN: Final = (
-    b"x-omniroute-provider: %b\r\nx-omniroute-model: %b\r\nx-omniroute-connection: %b\r\nx-omniroute-attempts: %d\r\n"
-    b"x-omniroute-overhead-ms: %.3f\r\nserver-timing: gateway;dur=%.3f, upstream;dur=%.3f\r\n"
+    b"%bx-omniroute-attempts: %d\r\nx-omniroute-overhead-ms: %.3f\r\n"
+    b"server-timing: gateway;dur=%.3f, upstream;dur=%.3f\r\n"
 )
+
+_ORIGINS: Final = 4096
+"""Origins remembered: targets in use, mostly a handful."""
+
+
+@lru_cache(_ORIGINS)
+def _origin(provider: str, model: str, label: str) -> bytes:
+    said = f"provider: {provider}\r\nx-omniroute-model: {model}\r\nx-omniroute-connection: {label}\r\n"
+    return b"x-omniroute-" + said.encode()
+
+
 """Names of providers and labels are checked when they are set, models when asked for: none holds a line end."""
 
 
@@ -35,9 +47,7 @@ def answer_headers(request: Request, served: Served, exchange: Exchange) -> Head
     upstream_ms = (served.head_at - served.started_at) * 1000
     own_ms = (served.started_at - request.incoming.received_at - served.lost_s) * 1000
     stream = request.peeked.stream
-    own = _OWN % (
-        connection.provider.encode(), target.model.encode(), connection.label.encode(), served.number,
-        own_ms, own_ms, upstream_ms,
-    )  # fmt: skip
+    origin = _origin(connection.provider, target.model, connection.label)
+    own = _OWN % (origin, served.number, own_ms, own_ms, upstream_ms)
     relayed = heads.relayed_lines(exchange.headers, _DROPPED_STREAMING if stream else _DROPPED)
     return HeaderBlock(relayed + own, _STREAM_HEADERS if stream else ())

@@ -20,19 +20,12 @@ class Book:
         self._request = request
         self._served = served
         self._closed = False
-        self._slot = journal.open(
-            OpenAttempt(
-                served.attempt_id,
-                request.incoming.request_id,
-                request.caller.key_id,
-                served.target.connection.provider,
-                served.target.connection.connection_id,
-                served.target.model,
-                served.started_epoch_s,
-                served.number,
-                request.peeked.stream,
-            )
-        )
+        self._slot = journal.open(_opened(request, served, -1))
+
+    def commit(self) -> None:
+        """Note that the upstream has answered: what is known if this process dies in the middle of the stream."""
+        served = self._served
+        self._journal.amend(self._slot, _opened(self._request, served, _ms(served.started_at, served.head_at)))
 
     def close(self) -> None:
         """Write the record of what ``served`` holds now. Later calls do nothing: the first one told the truth."""
@@ -68,6 +61,15 @@ class Book:
                 request.snapshot.epoch,
             ),
         )
+
+
+def _opened(request: Request, served: Served, head_ms: int) -> OpenAttempt:
+    connection = served.target.connection
+    return OpenAttempt(
+        served.attempt_id, request.incoming.request_id, request.caller.key_id, connection.provider,
+        connection.connection_id, served.target.model, served.started_epoch_s, served.number, request.peeked.stream,
+        head_ms,
+    )  # fmt: skip
 
 
 def _ms(start_at: float, end_at: float) -> int:

@@ -139,6 +139,7 @@ class Delivery:
         held = await self._hold(tap)
         served, reply, source = self._served, self._reply, self._source
         served.committed_at = trio.current_time()
+        self._book.commit()
         first = reply.begin(served.status, answer_headers(self._request, served, self._exchange)) + reply.frame(held)
         if tap.done or source.body_complete:
             last = tap.finish()

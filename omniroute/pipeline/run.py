@@ -9,14 +9,14 @@ from collections.abc import Callable
 import trio
 
 from omniroute._speedups import Shared
-from omniroute.domain import Caller, Snapshot
+from omniroute.domain import Caller, Snapshot, Summary
 from omniroute.errors import ClientError, OmniRouteError, UnknownModel, UpstreamError
 from omniroute.pipeline.admit import Admission
 from omniroute.pipeline.attempt import Attempts
 from omniroute.pipeline.authenticate import authenticate
 from omniroute.pipeline.memory import Memory
 from omniroute.pipeline.plan import plan
-from omniroute.pipeline.values import PipelineOptions, Request, Served, Summary
+from omniroute.pipeline.values import PipelineOptions, Request, Served
 from omniroute.ports import ClientGone, Configuration, Incoming, Journal, Reply, Upstream
 from omniroute.translate import Dialect, model_body, models_body, retryable
 
@@ -150,15 +150,17 @@ class _Story:
         total_ms = (now - received_at) * 1000
         if served is None:
             return Summary(
-                incoming.request_id, self.key_id, incoming.path, incoming.peer, self.model, "", "", "", self.outcome,
-                self.error_class, self.status, 0, self.streamed, total_ms, -1.0, total_ms, 0, 0, 0, self.epoch,
+                time.time(), incoming.request_id, self.key_id, incoming.path, incoming.peer, self.model, "", "", "",
+                self.outcome, self.error_class, self.status, 0, self.streamed, total_ms, -1.0, total_ms, 0, 0, 0,
+                self.epoch,
             )  # fmt: skip
         connection = served.target.connection
         first_token_ms = (served.committed_at - received_at) * 1000 if served.committed_at else -1.0
         return Summary(
-            incoming.request_id, self.key_id, incoming.path, incoming.peer, self.model, connection.provider,
-            served.target.model, connection.label, served.outcome if self.outcome == "ok" else self.outcome,
-            self.error_class or served.error_class, self.status or served.status, served.number, self.streamed,
-            total_ms, first_token_ms, (served.started_at - received_at - served.lost_s) * 1000,
+            time.time(), incoming.request_id, self.key_id, incoming.path, incoming.peer, self.model,
+            connection.provider, served.target.model, connection.label,
+            served.outcome if self.outcome == "ok" else self.outcome, self.error_class or served.error_class,
+            self.status or served.status, served.number, self.streamed, total_ms, first_token_ms,
+            (served.started_at - received_at - served.lost_s) * 1000,
             served.usage.input_total, served.usage.output_total, served.bytes_out, self.epoch, served.events,
         )  # fmt: skip

@@ -57,29 +57,3 @@ class Served(msgspec.Struct):
     events: int = 0
     outcome: str = "cancelled"
     error_class: str = ""
-
-
-class Summary(msgspec.Struct, frozen=True):
-    """One finished request, for the log line and the metrics."""
-
-    request_id: str
-    key_id: str
-    path: str
-    peer: str
-    requested_model: str
-    provider: str
-    model: str
-    connection: str
-    outcome: str
-    error_class: str
-    status: int
-    attempts: int
-    streamed: bool
-    total_ms: float
-    first_token_ms: float
-    overhead_ms: float
-    tokens_in: int
-    tokens_out: int
-    bytes_out: int
-    epoch: int
-    events: int = 0

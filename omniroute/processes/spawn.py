@@ -46,7 +46,7 @@ class Child:
         if self._process is not None and self._process.returncode is None:
             self._process.send_signal(number)
 
-    async def live(self, log: Log, on_ready: Callable[[Child], None]) -> None:
+    async def live(self, log: Log, on_ready: Callable[[], None]) -> None:
         """Start the process, listen to it, reap it. Cancelled, it kills the process first."""
         ours, theirs = socket.socketpair()
         boot = self.boot
@@ -65,19 +65,19 @@ class Child:
                 except OSError as exc:  # no room for another process: whoever keeps it tries again
                     reason = exc.strerror or str(exc)
                     log.error("process_not_started", process=boot.name, reason=reason)  # noqa: TRY400 - our own log
-                    return
-                theirs.close()
-                nursery.start_soon(self._hear, trio.socket.from_stdlib_socket(ours), on_ready)
-                nursery.start_soon(self._impatient, nursery.cancel_scope, log)
-                await self._process.wait()
-                nursery.cancel_scope.cancel()
+                else:
+                    theirs.close()
+                    nursery.start_soon(self._hear, trio.socket.from_stdlib_socket(ours), on_ready)
+                    nursery.start_soon(self._impatient, nursery.cancel_scope, log)
+                    await self._process.wait()
+                    nursery.cancel_scope.cancel()
         finally:
             theirs.close()
             ours.close()
             self.exited.set()
             self.settled.set()
 
-    async def _hear(self, channel: trio.socket.SocketType, on_ready: Callable[[Child], None]) -> None:
+    async def _hear(self, channel: trio.socket.SocketType, on_ready: Callable[[], None]) -> None:
         data = b""
         while True:
             try:
@@ -92,7 +92,7 @@ class Child:
                 self.said = parse_message(line)
                 if isinstance(self.said, Ready):
                     self.ready.set()
-                    on_ready(self)
+                    on_ready()
                 self.settled.set()
 
     async def _impatient(self, scope: trio.CancelScope, log: Log) -> None:

@@ -57,7 +57,6 @@ class Supervisor:
         """Slots beyond one for each worker, control and the demo: for workers that drain after a reload."""
         self._reload_wanted = False
         self._reloading = False
-        self._announced = False
         self._stopping = False
         self._status = 0
         self._refusal: str | None = None
@@ -112,7 +111,6 @@ class Supervisor:
         for index in self._workers:
             self._nursery.start_soon(self._keep_worker, index)
         if not self._stopping:
-            self._announced = True
             self._announce(url_of(self._listeners[0]), control.said)
 
     async def _fail(self, reason: str) -> None:
@@ -120,7 +118,8 @@ class Supervisor:
         await self._stop(at_once=True)
 
     # -- children ---------------------------------------------------------------------------------------------------
-    def _launch(self, role: Literal["worker", "control", "demo"], name: str) -> Child:
+    def _launch(self, role: Literal["worker", "control", "demo"], name: str, *, again: bool = False) -> Child:
+        """Start a process. ``again``: in place of another, which is logged."""
         slot = self._free_slots.pop()
         listeners: tuple[int, ...] = ()
         if role == "worker":
@@ -139,12 +138,17 @@ class Supervisor:
         )
         child = Child(boot)
         self._children.add(child)
-        self._nursery.start_soon(self._live, child)
+        self._nursery.start_soon(self._live, child, again)
         return child
 
-    async def _live(self, child: Child) -> None:
+    async def _live(self, child: Child, again: bool) -> None:
+        def say_ready() -> None:
+            if again:
+                seconds = round(trio.current_time() - child.born_at, 3)
+                self._log.info("process_ready", process=child.boot.name, pid=child.pid, seconds=seconds)
+
         try:
-            await child.live(self._log, self._say_ready)
+            await child.live(self._log, say_ready)
         finally:
             # in one step with its exit: whoever waits for that finds the slot free
             slot = child.boot.slot
@@ -155,12 +159,6 @@ class Supervisor:
             if child.pid and not self._stopping:
                 self._log.warning("process_ended", process=child.boot.name, pid=child.pid, status=child.status)
 
-    def _say_ready(self, child: Child) -> None:
-        """One line for each process started after the first ones."""
-        if self._announced:
-            seconds = round(trio.current_time() - child.born_at, 3)
-            self._log.info("process_ready", process=child.boot.name, pid=child.pid, seconds=seconds)
-
     async def _keep(self, child: Child) -> None:
         """Start the same process again whenever it ends."""
         failures = 0
@@ -169,7 +167,7 @@ class Supervisor:
             failures = await self._pause(child, failures)
             if self._stopping:
                 return
-            child = self._launch(child.boot.role, child.boot.name)
+            child = self._launch(child.boot.role, child.boot.name, again=True)
 
     async def _keep_worker(self, index: int) -> None:
         """The same for a worker, whose successor may have been started by a reload."""
@@ -183,7 +181,7 @@ class Supervisor:
                 failures = await self._pause(child, failures)
                 if self._stopping:
                     return
-                self._workers[index] = self._launch("worker", child.boot.name)
+                self._workers[index] = self._launch("worker", child.boot.name, again=True)
 
     async def _pause(self, child: Child, failures: int) -> int:
         if child.ready.is_set():
@@ -221,7 +219,7 @@ class Supervisor:
         await self._spare.acquire()
         async with self._changing[index]:
             old = self._workers[index]
-            new = self._launch("worker", old.boot.name)
+            new = self._launch("worker", old.boot.name, again=True)
             await new.settled.wait()
             replaced = new.ready.is_set()
             if replaced:

@@ -10,12 +10,12 @@ Cell numbers are written down, not worked out: after an upgrade and SIGHUP, work
 from __future__ import annotations
 
 from bisect import bisect_left
-from typing import Final, Literal, Protocol
+from typing import Final, Literal
 
 import msgspec
 
 from omniroute._speedups import Shared
-from omniroute.domain import AttemptRecord, Usage
+from omniroute.domain import AttemptRecord, Summary, Usage
 
 
 class Family(msgspec.Struct, frozen=True):
@@ -103,35 +103,6 @@ _DETAIL_INDEXES: Final = (1, 2, 3, 5, 6, 7)
 _STATUS_429: Final = STATUS_CLASSES.index("429")
 
 
-class Ended(Protocol):
-    """A finished client request (``pipeline.Summary``). Milliseconds; negative: did not happen."""
-
-    @property
-    def outcome(self) -> str:
-        """One of ``OUTCOMES``."""
-        ...
-
-    @property
-    def streamed(self) -> bool:
-        """The answer was a stream."""
-        ...
-
-    @property
-    def total_ms(self) -> float:
-        """From the request's head to the end."""
-        ...
-
-    @property
-    def first_token_ms(self) -> float:
-        """From the request's head to the first content."""
-        ...
-
-    @property
-    def overhead_ms(self) -> float:
-        """What the gateway itself took."""
-        ...
-
-
 class RequestMeter:
     """Counts what one process does, in the row of its slot. No call waits; each is a few additions."""
 
@@ -142,11 +113,13 @@ class RequestMeter:
         self._slot = slot
         self._connections = 0
 
-    def request(self, ended: Ended) -> None:
+    def request(self, ended: Summary) -> None:
         """A client request ended. An outcome not in ``OUTCOMES`` counts as ``other``."""
         self._add(self._slot, REQUESTS.cell + _OUTCOME_INDEX.get(ended.outcome, _OTHER))
         self._observe(TOTAL, ended.total_ms)
         self._observe(OVERHEAD, ended.overhead_ms)
+        if ended.events:
+            self._add(self._slot, EVENTS.cell, ended.events)
         if ended.streamed:
             self._observe(FIRST_TOKEN, ended.first_token_ms)
 
@@ -178,10 +151,6 @@ class RequestMeter:
         if any(details):
             for index, count in zip(_DETAIL_INDEXES, details, strict=True):
                 self._add(self._slot, TOKEN_COUNT.cell + index, min(count, LARGEST_TOKENS))
-
-    def events(self, count: int) -> None:
-        """So many SSE events were relayed: told once per stream."""
-        self._add(self._slot, EVENTS.cell, count)
 
     def open_connections(self, count: int) -> None:
         """How many client connections this process has open now."""

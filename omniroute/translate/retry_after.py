@@ -14,7 +14,7 @@ MAX_RETRY_AFTER_S: Final = 31 * 86400.0
 
 _DURATION: Final = re.compile(r"(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m(?!s))?(?:(\d+(?:\.\d+)?)s)?(?:(\d+(?:\.\d+)?)ms)?")
 _PROSE: Final = re.compile(
-    r"(?i)\b(?:try again|retry|wait|reset)\w*(?:\s+\w+){0,3}?\s+(?:in|after|for)?\s*"
+    r"(?i)\b(?:try again|retry|wait|reset)\w*(?:\s+\w+){0,3}?\s+(?:(?:in|after|for)\s*)?"
     r"((?:\d+d)?(?:\d+h)?(?:\d+m(?!s))?(?:\d+(?:\.\d+)?m?s)"
     r"|\d+(?:\.\d+)?\s*(?:milliseconds?|seconds?|minutes?|hours?))\b"
 )

@@ -14,8 +14,8 @@ from omniroute._speedups import Shared
 from omniroute.admin.app import endpoints
 from omniroute.cli import main
 from omniroute.config import variables
+from omniroute.domain import Summary
 from omniroute.errors import Kind
-from omniroute.pipeline import Summary
 from omniroute.pipeline.relay import ERROR_CLASS
 from omniroute.storage.drain import DrainState
 from omniroute.telemetry import exposition
@@ -88,7 +88,9 @@ def test_every_inference_endpoint_is_in_the_api_page() -> None:
 
 def test_every_command_is_in_its_page() -> None:
     page = (ROOT / "docs" / "cli.md").read_text()
-    for name, command in main.commands.items():
+    context = click.Context(main)
+    for name in main.list_commands(context):
+        command = main.get_command(context, name)
         assert f"`omniroute {name}" in page
         if isinstance(command, click.Group):
             (row,) = [line for line in page.splitlines() if f"`omniroute {name} " in line]

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import click
 import pytest
 from click.testing import CliRunner
 
@@ -16,12 +17,13 @@ COMMANDS = ["bench", "doctor", "keys", "ledger", "mock", "providers", "serve", "
 
 
 def test_every_file_is_a_command() -> None:
-    assert sorted(main.commands) == COMMANDS
+    assert main.list_commands(click.Context(main)) == COMMANDS
 
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_and_option_says_what_it_does(command: str) -> None:
-    found = main.commands[command]
+    found = main.get_command(click.Context(main), command)
+    assert found is not None
     assert found.get_short_help_str(), command
     assert CliRunner().invoke(main, [command, "--help"]).exit_code == 0
 
@@ -31,6 +33,17 @@ def test_help_loads_neither_database_nor_admin_stack_nor_http_client() -> None:
         "import sys; from click.testing import CliRunner; from omniroute.cli import main;"
         "assert CliRunner().invoke(main, ['--help']).exit_code == 0;"
         "print(*{'httpx', 'apsw', 'starlette', 'hypercorn', 'rich'} & set(sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == []
+
+
+def test_serve_loads_neither_the_mock_nor_another_command() -> None:
+    """It becomes the supervisor, which stays as long as the gateway runs."""
+    probe = (
+        "import sys; from click.testing import CliRunner; from omniroute.cli import main;"
+        "assert CliRunner().invoke(main, ['serve', '--help']).exit_code == 0;"
+        "print(*{'omniroute.mock', 'omniroute.cli.commands.keys', 'httpx', 'rich'} & set(sys.modules))"
     )
     done = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, check=True)
     assert done.stdout.split() == []

@@ -27,10 +27,11 @@ from omniroute.domain import (
     Secret,
     Snapshot,
     SnapshotDocument,
+    Summary,
     counter_id,
 )
 from omniroute.errors import Overloaded
-from omniroute.pipeline import Pipeline, PipelineOptions, Summary
+from omniroute.pipeline import Pipeline, PipelineOptions
 from omniroute.ports import Buffer, ClientGone, Exchange, HeaderBlock, Headers, Incoming, WireRequest
 from omniroute.translate import find_dialects
 from omniroute.wire import Driver, Wire

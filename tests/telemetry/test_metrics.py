@@ -10,19 +10,26 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from omniroute._speedups import Shared
 from omniroute._speedups.shared_py import STATS
-from omniroute.domain import AttemptRecord, OpenAttempt, Usage
+from omniroute.domain import AttemptRecord, OpenAttempt, Summary, Usage
+from omniroute.telemetry.afterwards import Afterwards, WatchedJournal
 from omniroute.telemetry.exposition import Reading, render
 from omniroute.telemetry.journal import create_journal
-from omniroute.telemetry.metered import MeteredJournal
+from omniroute.telemetry.log import Log
 from omniroute.telemetry.metrics import FAMILIES, LARGEST_TOKENS, OVERHEAD, TOTAL, RequestMeter, clear_gauges
 
 
-class Ended(msgspec.Struct, frozen=True):
-    outcome: str = "ok"
-    streamed: bool = False
-    total_ms: float = 12.0
-    first_token_ms: float = -1.0
-    overhead_ms: float = 0.4
+def ended(
+    outcome: str = "ok",
+    streamed: bool = False,
+    total_ms: float = 12.0,
+    first_token_ms: float = -1.0,
+    overhead_ms: float = 0.4,
+    events: int = 0,
+) -> Summary:
+    return Summary(
+        1.0, "r", "k", "/", "peer", "p/m", "p", "m", "c", outcome, "", 200, 1, streamed, total_ms, first_token_ms, overhead_ms,
+        1, 2, 3, 1, events,
+    )  # fmt: skip
 
 
 class Backlog(msgspec.Struct, frozen=True):
@@ -70,10 +77,9 @@ def record(
 def test_all_processes_are_added_up(shared: Shared) -> None:
     meters = [RequestMeter(shared, slot) for slot in (0, 1, 63)]
     for meter in meters:
-        meter.request(Ended())
-        meter.request(Ended("rate_limited"))
+        meter.request(ended(events=7))
+        meter.request(ended("rate_limited"))
         meter.attempt(record(usage=Usage(10, 4, output_total=3, known=True), bytes_in=100, bytes_out=2000))
-        meter.events(7)
     read = page(shared)
     assert read["omniroute_requests_total/ok"] == read["omniroute_requests_total/rate_limited"] == 3
     assert read["omniroute_requests_total/other"] == 0
@@ -127,7 +133,7 @@ def test_unknown_usage_is_counted_and_absurd_usage_bounded(shared: Shared) -> No
 
 def test_outcomes_nobody_named_are_other(shared: Shared) -> None:
     meter = RequestMeter(shared, 0)
-    meter.request(Ended("new_word"))
+    meter.request(ended("new_word"))
     meter.attempt(record("new_word"))
     read = page(shared)
     assert read["omniroute_requests_total/other"] == read["omniroute_attempts_total/other"] == 1
@@ -136,9 +142,9 @@ def test_outcomes_nobody_named_are_other(shared: Shared) -> None:
 def test_histograms_are_cumulative_in_seconds(shared: Shared) -> None:
     meter = RequestMeter(shared, 0)
     for total_ms in (1, 5, 5.1, 10_000_000):
-        meter.request(Ended(total_ms=total_ms, overhead_ms=-1.0))
-    meter.request(Ended(streamed=True, total_ms=80, first_token_ms=60.0))
-    meter.request(Ended(streamed=False, total_ms=80, first_token_ms=60.0))  # no stream: no first token
+        meter.request(ended(total_ms=total_ms, overhead_ms=-1.0))
+    meter.request(ended(streamed=True, total_ms=80, first_token_ms=60.0))
+    meter.request(ended(streamed=False, total_ms=80, first_token_ms=60.0))  # no stream: no first token
     read = page(shared)
     prefix = "omniroute_request_duration_seconds"
     assert [read[f"{prefix}_bucket/{bound}"] for bound in ("0.005", "0.01", "0.1", "1800.0", "+Inf")] == [2, 3, 5, 5, 6]
@@ -156,13 +162,13 @@ def test_a_dead_workers_connections_leave_and_its_counters_stay(shared: Shared) 
     dead.open_connections(5)
     dead.open_connections(4)
     other.open_connections(2)
-    dead.request(Ended())
+    dead.request(ended())
     assert page(shared)["omniroute_client_connections"] == 6
     clear_gauges(shared, 3)
     assert page(shared)["omniroute_client_connections"] == 2
     heir = RequestMeter(shared, 3)
     heir.open_connections(1)
-    heir.request(Ended())
+    heir.request(ended())
     read = page(shared)
     assert (read["omniroute_client_connections"], read["omniroute_requests_total/ok"]) == (3, 2)
 
@@ -201,9 +207,11 @@ def test_no_two_families_share_a_cell_or_a_name() -> None:
 
 def test_the_journal_tells_the_meter_of_every_attempt(shared: Shared, tmp_path: Path) -> None:
     ring = create_journal(tmp_path, 0)
-    journal = MeteredJournal(ring, RequestMeter(shared, 0))
+    afterwards = Afterwards(RequestMeter(shared, 0), Log(fd=-1))
+    journal = WatchedJournal(ring, afterwards)
     slot = journal.open(OpenAttempt("a", "r", "k", "p", "c", "m", 1.0, 1))
     journal.close(slot, record("upstream_error", 503))
     ring.shut()
+    afterwards.settle()
     read = page(shared)
     assert read["omniroute_attempts_total/upstream_error"] == read["omniroute_upstream_responses_total/5xx"] == 1

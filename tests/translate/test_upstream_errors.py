@@ -158,6 +158,7 @@ def test_long_messages_are_cut_and_secrets_masked() -> None:
         ((), b'{"error":{"message":"Please try again in 1m30.5s."}}', 90.5),
         ((), b'{"error":{"message":"Please retry after 12 seconds."}}', 12.0),
         ((), b'{"error":{"message":"slow"}}', None),
+        ((), b'{"error":{"message":"retry' + b" " * 60_000 + b'"}}', None),  # in time linear in its length
     ],
 )  # fmt: skip
 def test_when_to_come_back(headers: tuple[tuple[bytes, bytes], ...], body: bytes, seconds: float | None) -> None:

@@ -20,7 +20,11 @@ PATH: Final = "/chat/completions"
 MODEL_CHARS: Final = 256
 """A model name goes into headers, log lines and ledger rows; no vendor's comes near this."""
 
+MAX_CHOICES: Final = 256
+"""Answers one request may ask for: as many as ``SseTap`` can tell apart at a stream's end. Vendors stop at 128."""
+
 _KEYS: Final = (b"model", b"messages", b"stream", b"stream_options", b"n")
+_CHOICES_RULE: Final = f"must be a whole number from 1 to {MAX_CHOICES}"
 _ADDED_MEMBER: Final = b'"stream_options":{"include_usage":true},'
 _ADDED_OPTIONS: Final = b'{"include_usage":true}'
 _ADDED_OPTION: Final = b'"include_usage":true'
@@ -62,9 +66,9 @@ def peek_any(body: bytes) -> Peeked:
     if body[messages_span[0]] != ord("["):
         raise _wrong("messages", "must be a list of messages")
     stream = stream_span is not None and bool(_value(body, stream_span, bool, "stream", "must be true or false"))
-    choices = None if n_span is None else _value(body, n_span, int, "n", "must be a positive integer")
-    if choices is not None and choices < 1:
-        raise _wrong("n", "must be a positive integer")
+    choices = None if n_span is None else _value(body, n_span, int, "n", _CHOICES_RULE)
+    if choices is not None and not 1 <= choices <= MAX_CHOICES:
+        raise _wrong("n", _CHOICES_RULE)
     option_span: Span | None = None
     include_usage = False
     if stream and options_span is not None:
