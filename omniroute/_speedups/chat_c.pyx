@@ -21,7 +21,7 @@ cdef enum:
     COPY_BYTES = 16384     # chat_py.COPY_BYTES
     MODEL_BYTES = 256
     COUNT_DIGITS = 12      # of a token count
-    CHOICES_DIGITS = 6     # of n
+    CHOICES_DIGITS = 2     # of n
 
 cdef struct Span:
     Py_ssize_t start    # -1: absent

@@ -25,7 +25,7 @@ _REQUEST_KEYS: Final = (b"model", b"messages", b"stream", b"stream_options", b"n
 _ANSWER_KEYS: Final = (b"choices", b"usage")
 
 _MODEL: Final = re.compile(rb'"[ !#-\[\]-~]{1,256}"')
-_N: Final = re.compile(rb"[1-9][0-9]{0,5}")
+_N: Final = re.compile(rb"[1-9][0-9]?")
 _SWITCHES: Final = {b"true": True, b"false": False}
 _OPTIONS: Final = re.compile(rb'\{[ \t\r\n]*"include_usage"[ \t\r\n]*:[ \t\r\n]*(true|false)[ \t\r\n]*\}')
 _PLAIN_NAME: Final = re.compile(r"[ !#-\[\]-~]*")
@@ -55,7 +55,7 @@ def scan_request(body: bytes) -> Request | None:
     """The fields of the dialect's ``Peeked`` in its order.
 
     Accepted are: a model name of 1 to 256 printable ASCII characters that need no escape; ``stream`` true or false;
-    ``n`` of up to six digits; in a stream, ``stream_options`` of one member, ``include_usage``, true or false; and no
+    ``n`` of one or two digits; in a stream, ``stream_options`` of one member, ``include_usage``, true or false; and no
     second member of these names.
     """
     try:
