@@ -14,10 +14,15 @@ Buffer = bytes | bytearray | memoryview
 Headers = tuple[tuple[bytes, bytes], ...]
 """Names in lower case, in the order received."""
 
-CONNECTION_HEADERS: Final = frozenset(
-    {b"connection", b"content-length", b"date", b"keep-alive", b"proxy-connection", b"te", b"trailer"}
-    | {b"transfer-encoding", b"upgrade", b"x-request-id"}
-)
+HOP_BY_HOP: Final = frozenset(
+    {
+        b"connection", b"keep-alive", b"proxy-authenticate", b"proxy-authorization", b"proxy-connection", b"te",
+        b"trailer", b"transfer-encoding", b"upgrade",
+    }
+)  # fmt: skip
+"""Headers of one hop, never sent on: RFC 9110 §7.6.1, and what old clients send in the same spirit."""
+
+CONNECTION_HEADERS: Final = HOP_BY_HOP | {b"content-length", b"date", b"x-request-id"}
 """Of a connection or of the edge: an upstream's are never sent on, the edge writes its own."""
 
 
@@ -186,6 +191,7 @@ class ClientGone(Exception):
 
 __all__ = [
     "CONNECTION_HEADERS",
+    "HOP_BY_HOP",
     "Buffer",
     "ClientGone",
     "Configuration",

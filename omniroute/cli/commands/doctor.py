@@ -195,9 +195,13 @@ async def COMMAND(data_dir: str | None, as_json: bool, ready: bool) -> None:  # 
     if as_json:
         output.print_json(findings)
     else:
-        marks = {"ok": "[green]ok[/]", "warning": "[yellow]warning[/]", "problem": "[red]problem[/]"}
+        from rich.text import Text
+
+        colours = {"ok": "green", "warning": "yellow", "problem": "red"}
         output.print_table(
-            ("", "check", "found", "what to do"), [(marks[f.level], f.check, f.found, f.fix) for f in findings], ""
+            ("", "check", "found", "what to do"),
+            [(Text(f.level, colours[f.level]), f.check, f.found, f.fix) for f in findings],
+            "",
         )
     if any(f.level == "problem" for f in findings):
         sys.exit(1)
