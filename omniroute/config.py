@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import ast
 import inspect
+import math
 import os
 import textwrap
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Final, Literal, get_type_hints
+from typing import Annotated, Final, Literal, get_type_hints
 
 import msgspec
 
@@ -21,15 +22,18 @@ from omniroute.errors import OmniRouteError
 from omniroute.pipeline.values import PipelineOptions
 from omniroute.upstream.options import UpstreamOptions
 
+MAX_WORKERS: Final = 60
+"""Shared memory has rows for 64 processes: these, control, the demo and two that drain during a reload."""
+
 
 class ProcessOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What runs, where it listens, where it keeps its data."""
 
     host: str = "127.0.0.1"
     """Address to listen on. Anything but loopback is refused while no API key exists."""
-    port: int = 20128
+    port: Annotated[int, msgspec.Meta(ge=0, le=65535)] = 20128
     """Port to listen on; 0 takes any free one."""
-    workers: int = 0
+    workers: Annotated[int, msgspec.Meta(ge=0, le=MAX_WORKERS)] = 0
     """Worker processes, at most 60; 0: one for each core."""
     admin_bind: str = ""
     """``HOST:PORT`` for management alone; empty: on the public port, for keys with the scope ``manage``."""
@@ -42,7 +46,7 @@ class ProcessOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One JSON object a line, or text for people; auto: text on a terminal, else json."""
     drain_seconds: float = 30.0
     """How long running requests may go on after SIGTERM."""
-    relay_buffer_bytes: int = 256 * 1024
+    relay_buffer_bytes: Annotated[int, msgspec.Meta(ge=4096)] = 256 * 1024
     """Unsent bytes per client above which its upstream is not read."""
     demo: bool = True
     """Start the built-in demo provider where its connection exists."""
@@ -143,14 +147,15 @@ def master_key(environ: Mapping[str, str] | None = None) -> str:
 
 def _converted(variable: Variable, name: str, text: str) -> object:
     """The value ``text`` stands for. Lists are separated by commas; numbers are never negative."""
-    kind = get_type_hints(type(getattr(Settings(), variable.section)))[variable.field]
+    kind = get_type_hints(type(getattr(Settings(), variable.section)), include_extras=True)[variable.field]
     given = tuple(part.strip() for part in text.split(",")) if kind == tuple[str, ...] else text
     try:
         value = msgspec.convert(given, kind, strict=False)
     except msgspec.ValidationError as exc:
         raise ConfigurationError(f"{name}={text!r}: {exc}. {variable.description}") from exc
-    if isinstance(value, int | float) and value < 0:
-        raise ConfigurationError(f"{name}={text!r}: must not be negative. {variable.description}")
+    if isinstance(value, int | float) and not 0 <= value < math.inf:
+        wrong = "must not be negative" if value < 0 else "must be a finite number"
+        raise ConfigurationError(f"{name}={text!r}: {wrong}. {variable.description}")
     return value
 
 

@@ -2,7 +2,7 @@
 
 ``ClientError``: the caller must change something; never retried. ``UpstreamError``: a provider's; may fail over, has a
 scope. ``GatewayFault``: ours; logged with its traceback. Every class fixes ``status``, ``kind`` (what a dialect makes
-its error type of) and a stable ``code``.
+its error type of), a stable ``code``, and ``outcome``: the word for it in the ledger, the log and the metrics.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ class OmniRouteError(Exception):
     status: int = 500
     kind: Kind = "server"
     code: str = "internal_server_error"
+    outcome: str = "fault"
 
     def __init__(
         self,
@@ -54,6 +55,7 @@ class ClientError(OmniRouteError):
     status = 400
     kind: Kind = "invalid_request"
     code = "bad_request"
+    outcome = "client_error"
 
 
 class Unauthenticated(ClientError):
@@ -62,6 +64,7 @@ class Unauthenticated(ClientError):
     status = 401
     kind: Kind = "authentication"
     code = "invalid_api_key"
+    outcome = "unauthenticated"
 
 
 class Forbidden(ClientError):
@@ -86,6 +89,7 @@ class RateLimited(ClientError):
     status = 429
     kind: Kind = "rate_limit"
     code = "rate_limit_exceeded"
+    outcome = "rate_limited"
 
 
 class UpstreamError(OmniRouteError):
@@ -94,6 +98,7 @@ class UpstreamError(OmniRouteError):
     status = 502
     kind: Kind = "server"
     code = "bad_gateway"
+    outcome = "upstream_error"
     scope: Scope = "provider"
     error_class: str = "upstream_error"
     """Short stable word for the ledger: connect, dns, tls, timeout_first_byte, reset, truncated, ..."""
@@ -128,6 +133,7 @@ class Overloaded(OmniRouteError):
     status = 503
     kind: Kind = "overloaded"
     code = "overloaded"
+    outcome = "overloaded"
 
 
 TABLE_FULL: Final = "The gateway counts as many keys and connections at once as it can. Try again in a moment."

@@ -1,4 +1,4 @@
-"""Protocols the pipeline is handed; ``app.py`` hands in what implements them."""
+"""Protocols the pipeline is handed; ``app`` hands in what implements them."""
 
 from __future__ import annotations
 
@@ -14,10 +14,15 @@ Buffer = bytes | bytearray | memoryview
 Headers = tuple[tuple[bytes, bytes], ...]
 """Names in lower case, in the order received."""
 
-CONNECTION_HEADERS: Final = frozenset(
-    {b"connection", b"content-length", b"date", b"keep-alive", b"proxy-connection", b"te", b"trailer"}
-    | {b"transfer-encoding", b"upgrade", b"x-request-id"}
-)
+HOP_BY_HOP: Final = frozenset(
+    {
+        b"connection", b"keep-alive", b"proxy-authenticate", b"proxy-authorization", b"proxy-connection", b"te",
+        b"trailer", b"transfer-encoding", b"upgrade",
+    }
+)  # fmt: skip
+"""Headers of one hop, never sent on: RFC 9110 §7.6.1, and what old clients send in the same spirit."""
+
+CONNECTION_HEADERS: Final = HOP_BY_HOP | {b"content-length", b"date", b"x-request-id"}
 """Of a connection or of the edge: an upstream's are never sent on, the edge writes its own."""
 
 
@@ -172,7 +177,8 @@ class Upstream(Protocol):
         """Connect or reuse, send, read the response head (interim 1xx skipped).
 
         Deadlines from ``request.connection.timeouts``, capped by ``total_at`` (Trio's clock, 0: none). Retries once on
-        a fresh connection if a reused one broke before any response byte. Raises ``errors.UpstreamError``
+        a fresh connection if a reused one broke before any response byte, so soon after the request was written that
+        the upstream had given it up already. Raises ``errors.UpstreamError``
         (``error_class``: dns, connect, proxy, tls, egress_denied, timeout_connect, timeout_write, timeout_first_byte,
         reset, truncated, malformed, head_too_large, pool_full) or ``ClientGone`` if ``watch`` left first.
         """
@@ -185,6 +191,7 @@ class ClientGone(Exception):
 
 __all__ = [
     "CONNECTION_HEADERS",
+    "HOP_BY_HOP",
     "Buffer",
     "ClientGone",
     "Configuration",

@@ -12,6 +12,7 @@ from omniroute._speedups.status import BODY_CHUNKED, BODY_LENGTH, BODY_NONE, BOD
 
 if TYPE_CHECKING or os.environ.get("OMNIROUTE_NO_SPEEDUPS"):
     COMPILED: Final = False
+    from omniroute._speedups import chat_py as chat
     from omniroute._speedups import heads_py as heads
     from omniroute._speedups import jsonspan_py as jsonspan
     from omniroute._speedups.relay_py import Link, Relay
@@ -20,6 +21,7 @@ if TYPE_CHECKING or os.environ.get("OMNIROUTE_NO_SPEEDUPS"):
     from omniroute._speedups.tap_py import SseTap, event_data
 else:
     try:
+        from omniroute._speedups import chat_c as chat
         from omniroute._speedups import heads_c as heads
         from omniroute._speedups import jsonspan_c as jsonspan
         from omniroute._speedups.relay_c import Link, Relay
@@ -29,6 +31,7 @@ else:
 
         COMPILED = True
     except ImportError:
+        from omniroute._speedups import chat_py as chat
         from omniroute._speedups import heads_py as heads
         from omniroute._speedups import jsonspan_py as jsonspan
         from omniroute._speedups.relay_py import Link, Relay
@@ -53,6 +56,7 @@ __all__ = [
     "SnapshotArea",
     "SseTap",
     "Status",
+    "chat",
     "event_data",
     "heads",
     "jsonspan",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from contextlib import aclosing
 from typing import Final, TypeVar
@@ -10,7 +11,8 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
-from omniroute.errors import ClientError, Kind, OmniRouteError
+from omniroute.errors import ClientError, OmniRouteError
+from omniroute.translate import error_body
 
 MAX_BODY_BYTES: Final = 1024 * 1024
 """A connection with three PEM files and two thousand model names takes less than a quarter of it."""
@@ -19,30 +21,7 @@ _ENCODER: Final = msgspec.json.Encoder()
 _AT: Final = re.compile(r" - at `\$\.?(?P<path>[^`]*)`$")
 _NO_STORE: Final = {"cache-control": "no-store"}
 
-_TYPES: Final[dict[Kind, str]] = {
-    "authentication": "authentication_error",
-    "billing": "billing_error",
-    "permission": "permission_error",
-    "rate_limit": "rate_limit_error",
-    "quota": "rate_limit_error",
-    "server": "server_error",
-    "overloaded": "server_error",
-    "timeout": "server_error",
-    "upstream_incomplete": "server_error",
-}
-"""Kind of error to the ``type`` that OpenAI's shape gives it; all others are ``invalid_request_error``."""
-
 T = TypeVar("T")
-
-
-class ErrorBody(msgspec.Struct, frozen=True):
-    """What clients are told of an error."""
-
-    message: str
-    type: str
-    code: str
-    param: str | None
-    request_id: str
 
 
 async def body_of(request: Request, kind: type[T]) -> T:
@@ -79,25 +58,22 @@ def query_of(request: Request, kind: type[T]) -> T:
 
 def answer(value: object, status: int = 200) -> Response:
     """``value`` as JSON. Never cached: answers hold the state of this instant, and once in a while a new key."""
-    return Response(_ENCODER.encode(value), status, headers=_NO_STORE, media_type="application/json")
+    return _response(_ENCODER.encode(value), status)
 
 
 def refusal(error: OmniRouteError, request_id: str) -> Response:
-    """An error in OpenAI's shape."""
-    body = ErrorBody(
-        message=error.message,
-        type=_TYPES.get(error.kind, "invalid_request_error"),
-        code=error.code,
-        param=error.param,
-        request_id=request_id,
-    )
-    response = answer({"error": body}, error.status)
+    """An error in the shape the public port's clients know, so that one reader does for both."""
+    response = _response(error_body(error, request_id), error.status)
     response.headers["x-request-id"] = request_id
     if error.status == 401:
         response.headers["www-authenticate"] = "Bearer"
     if error.retry_after_s is not None:
-        response.headers["retry-after"] = str(max(1, round(error.retry_after_s)))
+        response.headers["retry-after"] = str(max(1, math.ceil(error.retry_after_s)))
     return response
+
+
+def _response(body: bytes, status: int) -> Response:
+    return Response(body, status, headers=_NO_STORE, media_type="application/json")
 
 
 def _refusal(message: str) -> ClientError:

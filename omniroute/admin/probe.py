@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Final, NoReturn
 from urllib.parse import urlsplit
 
@@ -77,7 +78,8 @@ def _judged(answer: Answer, url: str, model: str) -> str:
         _fail("auth", f"the account has no credit: {said}", status)
     if status == 429:
         _fail("rate", f"the account is limited for now (the credential itself works): {said}", status)
-    if status in (400, 404, 422) and model and model.lower() in said.lower():
+    # as a word of its own: a short name is a part of many others, of the path that is not there among them
+    if status in (400, 404, 422) and model and re.search(rf"(?<!\w){re.escape(model)}(?!\w)", said, re.IGNORECASE):
         _fail("model", f"the provider does not serve {model} so: {said}", status)
     if status in (404, 405) or 300 <= status < 400:
         _fail("base_url", f"nothing is at {url} (is the /v1 missing, or there twice?): {said}", status)

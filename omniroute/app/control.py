@@ -89,9 +89,7 @@ async def stopped_control(paths: DataPaths, master_key: str) -> AsyncIterator[St
     fd = os.memfd_create("omniroute-shared")
     try:
         async with open_control(paths, master_key, Shared(fd, create=True), NoWorkers()) as control:
-            while await control.drain.pass_once():
-                pass
-            control.drain.close()
+            await control.drain.finish()
             yield control.admin_app(trusted=True)
     finally:
         os.close(fd)

@@ -19,18 +19,19 @@ def print_json(value: object) -> None:
 
 
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[object]], empty: str) -> None:
-    """A table, or the sentence ``empty`` if there are no rows."""
+    """A table, or the sentence ``empty`` if there are no rows. Brackets in a cell are brackets, no markup."""
     if not rows:
         click.echo(empty)
         return
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
     table = Table(header_style="bold", box=None, pad_edge=False)
     for column in columns:
         table.add_column(column, overflow="fold")  # an id that is cut short is of no use
     for row in rows:
-        table.add_row(*(str(cell) for cell in row))
+        table.add_row(*(cell if isinstance(cell, Text) else Text(str(cell)) for cell in row))
     console = Console()
     (console if console.is_terminal else Console(width=PIPED_COLUMNS)).print(table)
 

@@ -52,3 +52,6 @@ class Connection(msgspec.Struct, frozen=True):
     """The egress guard lets this connection reach loopback and private addresses."""
     in_flight_counter: int = 0
     """``counter_id("connection-in-flight", connection_id)``."""
+
+    def __repr__(self) -> str:
+        return f"Connection({self.provider}/{self.label})"  # a header's value may be a key

@@ -35,7 +35,7 @@ class AttemptRecord(msgspec.Struct, frozen=True, array_like=True):
     started_epoch_s: float
     attempt: int
     outcome: str
-    """ok, client_error, upstream_error, client_gone, lost, cancelled."""
+    """ok, client_error, upstream_error, client_gone, lost, cancelled, fault."""
     status: int
     """HTTP status the upstream gave, 0 if none."""
     error_class: str = ""

@@ -22,5 +22,8 @@ class Secret(msgspec.Struct, frozen=True, array_like=True, repr_omit_defaults=Tr
 
     __str__ = __repr__
 
+    def __rich_repr__(self) -> list[tuple[str, str]]:
+        return [("value", "***")]
+
     def __bool__(self) -> bool:
         return bool(self.value)

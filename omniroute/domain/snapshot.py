@@ -27,6 +27,9 @@ class SnapshotDocument(msgspec.Struct, frozen=True):
     settings: RuntimeSettings = RuntimeSettings()
     created_epoch_s: float = 0.0
 
+    def __repr__(self) -> str:
+        return f"SnapshotDocument({self.epoch})"
+
 
 class Target(msgspec.Struct, frozen=True):
     """Connection + model: one thing an attempt can call."""

@@ -17,7 +17,7 @@ import trio
 
 from omniroute._speedups import BODY_LENGTH, BODY_NONE, BODY_UNTIL_EOF, Status
 from omniroute.edge.head import RequestHead, parse_head
-from omniroute.edge.reply import ClientReply, plain_error
+from omniroute.edge.reply import CONTINUE, ClientReply, plain_error
 from omniroute.edge.routes import Endpoint, RenderError, Resource
 from omniroute.edge.state import EdgeState
 from omniroute.errors import ClientError, GatewayFault, OmniRouteError, Overloaded
@@ -25,8 +25,6 @@ from omniroute.ports import ClientGone, Incoming
 from omniroute.wire import Wire, WireError
 
 _log: Final = logging.getLogger(__name__)
-
-_CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 REST_EVERY: Final = 8
 """Requests after which a connection lets the others run even if it never had to wait: a client that pipelines what we
@@ -145,7 +143,7 @@ class ClientConnection:
                     limit = endpoint.body_bytes or options.body_bytes
                     held = self._reserve(head, limit)
                     if head.expect_continue and not wire.buffered():
-                        await wire.send((_CONTINUE,), received_at + options.write_timeout_s)
+                        await wire.send((CONTINUE,), received_at + options.write_timeout_s)
                     body = await wire.read_body(limit, received_at + options.body_grace_s, options.body_min_rate)
                     state.bodies_held += len(body) - held
                     held = len(body)

@@ -19,33 +19,16 @@ import trio
 from omniroute._speedups import BODY_CHUNKED, BODY_LENGTH, BODY_NONE, BODY_UNTIL_EOF, Status
 from omniroute.edge.head import RequestHead, header_lines
 from omniroute.edge.options import EdgeOptions
-from omniroute.edge.reply import ClientReply
+from omniroute.edge.reply import BODILESS, CONTINUE, ClientReply
 from omniroute.errors import ClientError, OmniRouteError, Overloaded
-from omniroute.ports import ClientGone
+from omniroute.ports import HOP_BY_HOP, ClientGone
 from omniroute.wire import Driver, PumpLimits, Wire, WireError
 
 PEER_HEADER: Final = b"x-omniroute-peer"
 """The client's address, for control. Ours alone: whatever a client sends under this name is dropped."""
 
-_HOP_BY_HOP: Final = frozenset(
-    {
-        b"connection",
-        b"keep-alive",
-        b"proxy-connection",
-        b"proxy-authenticate",
-        b"proxy-authorization",
-        b"te",
-        b"trailer",
-    }
-    | {b"transfer-encoding", b"upgrade"}
-)
-"""RFC 9110 §7.6.1, and what old clients send in the same spirit."""
-
 _OURS: Final = frozenset({b"content-length", b"expect", b"x-request-id", PEER_HEADER})
 """Written anew on the way to control; Content-Length too, so that ``Connection: content-length`` unframes no body."""
-
-_CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
-_BODILESS: Final = frozenset({204, 304})
 
 
 class ResponseHead(msgspec.Struct, frozen=True):
@@ -128,7 +111,7 @@ class ControlProxy:
         limits = PumpLimits(idle_s=options.body_grace_s, write_s=options.write_timeout_s)
         try:
             if head.expect_continue and not client.buffered():
-                await self._send(client, (_CONTINUE,))
+                await self._send(client, (CONTINUE,))
             status = await client.pump(control, None, limits, first=request, chunked=head.body == BODY_CHUNKED)
             if status is Status.OK and client.result:
                 await self._send(control, (client.result,))
@@ -213,7 +196,7 @@ class ControlProxy:
 
 def _encode_request(head: RequestHead, peer: str, request_id: str) -> bytes:
     """The head control gets: end-to-end headers as sent, framing and the edge's own headers written anew."""
-    dropped = _HOP_BY_HOP | _OURS
+    dropped = HOP_BY_HOP | _OURS
     nominated = head.headers.get(b"connection")
     if nominated is not None:
         dropped |= {token.strip().lower() for token in nominated.split(b",")} - {b"host"}
@@ -265,7 +248,7 @@ def _parse_answer(data: bytes, method: str) -> ResponseHead:
     declared = fields.get(b"content-length")
     length = None if declared is None else int(declared)
     body = BODY_UNTIL_EOF if length is None else BODY_LENGTH
-    if method == "HEAD" or status in _BODILESS or status < 200:
+    if method == "HEAD" or status in BODILESS or status < 200:
         body = BODY_NONE
     elif b"transfer-encoding" in fields:
         body, length = BODY_CHUNKED, None
@@ -273,9 +256,7 @@ def _parse_answer(data: bytes, method: str) -> ResponseHead:
         body = BODY_NONE
     return ResponseHead(
         status=status,
-        headers=tuple(
-            pair for pair in collector.headers if pair[0] not in _HOP_BY_HOP and pair[0] != b"content-length"
-        ),
+        headers=tuple(pair for pair in collector.headers if pair[0] not in HOP_BY_HOP and pair[0] != b"content-length"),
         body=body,
         length=length,
         protocol=fields.get(b"upgrade", b""),

@@ -19,7 +19,9 @@ from omniroute.wire import Wire, WireError
 _OURS: Final = heads.NameSet(CONNECTION_HEADERS)
 """Never taken from a handler, however they came to it."""
 
-_BODILESS: Final = frozenset({204, 304})
+CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
+BODILESS: Final = frozenset({204, 304})
+"""Statuses whose answers have no body, whatever else they say."""
 _LAST_CHUNK: Final = b"0\r\n\r\n"
 
 
@@ -64,7 +66,7 @@ class ClientReply:
 
     async def complete(self, status: int, headers: Headers | HeaderBlock, body: Sequence[Buffer]) -> None:
         """Send a whole answer, head and body in one go. ``body``: bytes or views of bytes."""
-        length = None if status in _BODILESS else len(body[0]) if len(body) == 1 else sum(map(len, body))
+        length = None if status in BODILESS else len(body[0]) if len(body) == 1 else sum(map(len, body))
         head = self._begin(status, headers, b"" if length is None else b"content-length: %d\r\n" % length)
         parts = (head, *body) if length and not self._head_only else (head,)
         await self.sink.send(parts, trio.current_time() + self._state.options.write_timeout_s)

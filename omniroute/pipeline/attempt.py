@@ -5,7 +5,7 @@ from __future__ import annotations
 import trio
 
 from omniroute._speedups import Shared
-from omniroute.errors import ClientError, OmniRouteError
+from omniroute.errors import OmniRouteError, UpstreamError
 from omniroute.pipeline.encode import encode
 from omniroute.pipeline.gate import Permit
 from omniroute.pipeline.record import Book
@@ -46,14 +46,18 @@ class Attempts:
                     served.connect_ms = exchange.connect_ms
                     delivery = Delivery(request, served, reply, exchange, total_at, book, self._options)
                     if not 200 <= served.status < 300:
-                        raise read_error(served.status, exchange.headers, await delivery.explanation())
+                        body = await delivery.explanation()
+                        raise read_error(served.status, exchange.headers, body)  # noqa: TRY301 - as if call had raised
                     await (delivery.stream() if request.peeked.stream else delivery.whole())
             except ClientGone:
                 served.outcome = "client_gone"
                 raise
             except OmniRouteError as exc:
-                served.outcome = "client_error" if isinstance(exc, ClientError) else "upstream_error"
-                served.error_class = getattr(exc, "error_class", exc.code)
+                served.outcome = exc.outcome
+                served.error_class = exc.error_class if isinstance(exc, UpstreamError) else exc.code
+                raise
+            except Exception:
+                served.outcome = "fault"
                 raise
             finally:
                 book.close()

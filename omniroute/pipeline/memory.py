@@ -18,6 +18,9 @@ from omniroute.ports import Incoming
 MAX_REMEMBERED: Final = 4096
 """Keys, and (key, model) pairs: a few hundred bytes each."""
 
+MAX_HEADER_BYTES: Final = 256
+"""Longest Authorization header remembered: blanks around a good key make as many different ones as one likes."""
+
 
 class Memory:
     """Callers by the header that presented them, plans by caller and model. Refusals are not remembered."""
@@ -40,8 +43,8 @@ class Memory:
         if caller is not None and not caller.expires_epoch_s:
             return caller
         caller = authenticate(incoming, snapshot, now_epoch_s)
-        if presented_key({b"authorization": presented}, b"") is None:
-            return caller  # the key came elsewhere: this header alone must not open the door to the next request
+        if len(presented) > MAX_HEADER_BYTES or presented_key({b"authorization": presented}, b"") is None:
+            return caller  # or the key came elsewhere: this header alone must not open the door to the next request
         if len(self._callers) >= MAX_REMEMBERED:
             self._callers.clear()
         self._callers[presented] = caller

@@ -12,7 +12,7 @@ from typing import Final
 import trio
 
 from omniroute._speedups import SseTap, Status, event_data
-from omniroute.domain import Timeouts
+from omniroute.domain import Timeouts, Usage
 from omniroute.errors import UpstreamError
 from omniroute.pipeline.answer import answer_headers
 from omniroute.pipeline.record import Book
@@ -111,14 +111,15 @@ class Delivery:
         except WireError as exc:
             raise self._reading(exc) from exc
         try:
-            failure = dialect.body_error(body)
+            failure, usage = dialect.read_answer(body)
         except ValueError as exc:
             if not any(name == b"content-encoding" for name, _ in self._exchange.headers):
                 raise not_an_answer(served) from exc
-            failure = None  # compressed although nobody asked for it: the header goes with it, the client may know how
+            # Compressed although nobody asked for it: the header goes with it, the client may know how.
+            failure, usage = None, Usage()
         if failure is not None:
             raise read_stream_error(failure)
-        served.usage = dialect.usage_of_body(body)
+        served.usage = usage
         served.committed_at = trio.current_time()
         served.bytes_out = len(body)
         served.outcome = "ok"

@@ -10,7 +10,7 @@ import trio
 
 from omniroute._speedups import Shared
 from omniroute.domain import Caller, Snapshot, Summary
-from omniroute.errors import ClientError, OmniRouteError, UnknownModel, UpstreamError
+from omniroute.errors import ClientError, GatewayFault, OmniRouteError, UnknownModel, UpstreamError
 from omniroute.pipeline.admit import Admission
 from omniroute.pipeline.attempt import Attempts
 from omniroute.pipeline.authenticate import authenticate
@@ -64,6 +64,9 @@ class Pipeline:
             raise
         except ClientGone:
             story.outcome = "client_gone"
+            raise
+        except Exception:
+            story.outcome, story.status = "fault", GatewayFault.status  # what the edge makes of it
             raise
         finally:
             self._observe(story.summary(trio.current_time()))
@@ -140,7 +143,7 @@ class _Story:
         self.served: Served | None = None
 
     def failed(self, exc: OmniRouteError) -> None:
-        self.outcome = "client_error" if isinstance(exc, ClientError) else "upstream_error"
+        self.outcome = exc.outcome
         self.status = exc.status
         self.error_class = exc.error_class if isinstance(exc, UpstreamError) else exc.code
 

@@ -67,9 +67,7 @@ async def _serve(boot: Boot, channel: socket.socket, log: Log) -> None:
                     break
             nursery.cancel_scope.cancel()
         with trio.move_on_after(LAST_DRAIN_S):
-            while await control.drain.pass_once():
-                pass
-        control.drain.close()
+            await control.drain.finish()
 
 
 async def _prepare(boot: Boot, control: Control) -> Ready:

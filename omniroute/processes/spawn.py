@@ -30,6 +30,8 @@ class Child:
         self.said: Ready | Refused | None = None
         self.born_at = trio.current_time()
         self._process: trio.Process | None = None
+        self._owed: signal.Signals | None = None
+        """Sent before there was a process to send it to."""
 
     @property
     def pid(self) -> int:
@@ -42,8 +44,10 @@ class Child:
         return self._process.returncode if self._process else None
 
     def signal(self, number: signal.Signals) -> None:
-        """Send a signal if the process lives."""
-        if self._process is not None and self._process.returncode is None:
+        """Send a signal if the process lives, or as soon as it does."""
+        if self._process is None:
+            self._owed = number
+        elif self._process.returncode is None:
             self._process.send_signal(number)
 
     async def live(self, log: Log, on_ready: Callable[[], None]) -> None:
@@ -67,6 +71,8 @@ class Child:
                     log.error("process_not_started", process=boot.name, reason=reason)  # noqa: TRY400 - our own log
                 else:
                     theirs.close()
+                    if self._owed is not None:
+                        self.signal(self._owed)
                     nursery.start_soon(self._hear, trio.socket.from_stdlib_socket(ours), on_ready)
                     nursery.start_soon(self._impatient, nursery.cancel_scope, log)
                     await self._process.wait()

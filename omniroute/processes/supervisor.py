@@ -17,8 +17,8 @@ from typing import Final, Literal
 
 import trio
 
-from omniroute._speedups import Shared, SnapshotArea
-from omniroute.config import Settings
+from omniroute._speedups import COMPILED, Shared, SnapshotArea
+from omniroute.config import MAX_WORKERS, Settings
 from omniroute.processes.boot import Boot, Ready, Refused, anonymous_memory
 from omniroute.processes.listen import bind, loopback_listener, url_of
 from omniroute.processes.spawn import Child
@@ -32,7 +32,7 @@ BACKOFF_S: Final = (0.1, 0.5, 1.0, 2.0, 5.0)
 MAX_OPEN_FILES: Final = 1 << 20
 """What is asked for at most: some systems allow a billion, and tables are sized by it."""
 SLOTS: Final = 64
-"""Rows of shared statistics: the most processes alive at once, draining ones included."""
+"""Rows of shared statistics: the most processes alive at once, draining ones included. Above ``MAX_WORKERS`` + 2."""
 
 
 class StartError(Exception):
@@ -47,7 +47,7 @@ class Supervisor:
         self._settings = settings
         self._log = log
         self._announce = announce
-        self._worker_count = settings.process.workers or os.cpu_count() or 1
+        self._worker_count = _worker_count(settings.process.workers, log)
         self._workers: dict[int, Child] = {}
         self._changing: dict[int, trio.Lock] = {}
         """Held while a worker is being replaced: a reload and its death must not both do it."""
@@ -108,6 +108,9 @@ class Supervisor:
             self._nursery.start_soon(self._keep, self._launch("demo", "demo"))
         for child in self._workers.values():
             await child.settled.wait()
+        if not self._stopping and not any(child.ready.is_set() for child in self._workers.values()):
+            await self._fail(_NO_WORKER)
+            return
         for index in self._workers:
             self._nursery.start_soon(self._keep_worker, index)
         if not self._stopping:
@@ -159,7 +162,8 @@ class Supervisor:
             if again and isinstance(child.said, Refused):
                 self._log.error("process_refused", process=child.boot.name, reason=child.said.reason)
             if child.pid and not self._stopping:
-                self._log.warning("process_ended", process=child.boot.name, pid=child.pid, status=child.status)
+                say = self._log.warning if child.status else self._log.info  # 0: it was told to, by a reload
+                say("process_ended", process=child.boot.name, pid=child.pid, status=child.status)
 
     async def _keep(self, child: Child) -> None:
         """Start the same process again whenever it ends."""
@@ -220,6 +224,8 @@ class Supervisor:
         """Replace one worker: the new one serves before the old one stops accepting. Whether that worked."""
         await self._spare.acquire()
         async with self._changing[index]:
+            if self._stopping:  # meanwhile: the listening sockets are closed
+                return False
             old = self._workers[index]
             new = self._launch("worker", old.boot.name, again=True)
             await new.settled.wait()
@@ -228,7 +234,7 @@ class Supervisor:
                 self._workers[index] = new
                 old.signal(signal.SIGTERM)
                 self._log.info("worker_replaced", process=old.boot.name)
-            else:
+            elif not self._stopping:
                 self._log.error("reload_failed", process=old.boot.name)
         self._nursery.start_soon(self._give_back_spare, old if replaced else new)
         return replaced
@@ -248,9 +254,11 @@ class Supervisor:
             return
         for listener in self._listeners:
             listener.close()
-        self._log.info("stopping", drain_seconds=self._settings.process.drain_seconds)
-        grace_s = self._settings.process.drain_seconds + STOP_GRACE_S
-        await self._end({c for c in self._children if c.boot.role == "worker"}, grace_s)
+        workers = {child for child in self._children if child.boot.role == "worker"}
+        # a gateway that is still starting has no requests to wait for
+        drain_s = self._settings.process.drain_seconds if any(child.ready.is_set() for child in workers) else 0.0
+        self._log.info("stopping", drain_seconds=drain_s)
+        await self._end(workers, drain_s + STOP_GRACE_S)
         await self._end(set(self._children), STOP_GRACE_S)
         self._nursery.cancel_scope.cancel()
 
@@ -266,6 +274,17 @@ class Supervisor:
 
 
 _DIED: Final = "control died while starting; see its log lines above"
+_NO_WORKER: Final = "no worker could start; see their log lines above"
+
+
+def _worker_count(wanted: int, log: Log) -> int:
+    """How many workers to run; 0 is one for each core this process may use."""
+    count = wanted or min(len(os.sched_getaffinity(0)), MAX_WORKERS)
+    if COMPILED or count == 1:
+        return count
+    # the plain twin of the shared tables has no atomics: two processes would lose each other's counts
+    log.warning("plain_twins", workers=1, reason="the compiled parts are not loaded: 'omniroute doctor' says why")
+    return 1
 
 
 def _allow_open_files() -> None:

@@ -19,6 +19,7 @@ call per record.
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import logging
 import os
@@ -42,6 +43,7 @@ MAX_RINGS: Final = 256
 """Rings mapped at once: 64 living workers and many dead ones; more wait for a later pass."""
 
 _STORAGE_ERRORS: Final = (apsw.Error, OSError, OmniRouteError)
+_SHORTAGES: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM})
 
 _log: Final = logging.getLogger(__name__)
 _record: Final = msgspec.msgpack.Decoder(AttemptRecord)
@@ -160,11 +162,12 @@ class Drain:
     async def pass_once(self) -> bool:
         """One transaction with the oldest records of every ring. True if more may be waiting. A checkpoint."""
         await trio.lowlevel.checkpoint()
-        self._scan()
-        orphaned = [ring for ring in self._rings.values() if ring.is_orphaned()]
         error = ""
         more = False
+        orphaned: list[_Ring] = []
         try:
+            self._scan()
+            orphaned = [ring for ring in self._rings.values() if ring.is_orphaned()]
             more = await self._move_records()
             # Only what was dead before its records were read has all of them behind it.
             finished = [ring for ring in orphaned if ring.path.name in self._rings and not ring.reader.backlog_bytes()]
@@ -183,7 +186,7 @@ class Drain:
 
     # -- the steps of a pass ----------------------------------------------------------------------------------------
     def _scan(self) -> None:
-        """Map rings that are new."""
+        """Map rings that are new. Raises OSError for want of descriptors or memory: a later pass will have some."""
         try:
             names = sorted(entry.name for entry in os.scandir(self._directory) if entry.name.endswith(".ring"))
         except FileNotFoundError:  # no worker has started yet
@@ -196,6 +199,8 @@ class Drain:
             try:
                 self._rings[name] = _Ring(self._directory / name)
             except (ValueError, OSError) as exc:
+                if isinstance(exc, OSError) and exc.errno in _SHORTAGES:
+                    raise
                 self._refuse(name, str(exc))
 
     async def _move_records(self) -> bool:

@@ -11,6 +11,7 @@ from urllib.parse import SplitResult, urlsplit
 
 from omniroute.domain import RuntimeSettings
 from omniroute.errors import ClientError
+from omniroute.ports import HOP_BY_HOP
 from omniroute.storage.forms import NewConnection, NewKey
 
 SCOPES: Final = ("inference", "manage")
@@ -37,15 +38,10 @@ _HEADER_NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}")  # token,
 _HEADER_VALUE: Final = re.compile(r"[\x21-\x7e](?:[\x20-\x7e\t]*[\x21-\x7e])?|")  # field-value, without obs-text
 _NUMBER_LIKE: Final = re.compile(r"(?:[0-9]+|0[xX][0-9a-fA-F]*)")
 
-FORBIDDEN_HEADERS: Final = frozenset(
-    {
-        # RFC 9110 section 7.6.1: they belong to one hop, and this hop is ours.
-        "connection", "keep-alive", "proxy-authenticate", "proxy-authorization", "proxy-connection", "te", "trailer",
-        "transfer-encoding", "upgrade", "expect",
-        # Ours to set: from base_url, the body, the credential.
-        "host", "content-length", "content-type", "content-encoding", "accept-encoding", "authorization",
-    }
-)  # fmt: skip
+FORBIDDEN_HEADERS: Final = frozenset(name.decode() for name in HOP_BY_HOP) | {
+    "expect", "host", "content-length", "content-type", "content-encoding", "accept-encoding", "authorization",
+}  # fmt: skip
+"""Of this hop, which is ours; and what we set from base_url, the body and the credential."""
 
 
 def refuse(field: str, message: str) -> NoReturn:

@@ -66,7 +66,9 @@ class Log:
         if self._level > _LEVELS["info"]:
             return
         if not self._json:
-            self._buffer(self._render("info", "request", msgspec.structs.asdict(summary)))
+            fields = msgspec.structs.asdict(summary)
+            del fields["time"]  # the line has a stamp that people can read
+            self._buffer(self._render("info", "request", fields))
             return
         # the hot line: the fields are encoded straight from the Struct and joined to a constant beginning
         self._buffer(self._request_head + _encoder.encode(summary)[1:] + b"\n")
@@ -94,7 +96,7 @@ class Log:
                 + b"\n"
             )
         stamp = time.strftime("%H:%M:%S", time.localtime(now))
-        told = " ".join(f"{name}={value}" for name, value in fields.items() if value not in ("", None))
+        told = " ".join(f"{name}={_short(value)}" for name, value in fields.items() if value not in ("", None))
         return f"{stamp} {level:<7} {self._source:<10} {event} {told}\n".encode(errors="replace")
 
     async def run(self) -> None:
@@ -123,6 +125,10 @@ class Log:
                 data = data[os.write(self._fd, data) :]
             except OSError:  # nobody reads our stderr any more; the service goes on
                 return
+
+
+def _short(value: object) -> object:
+    return round(value, 3) if isinstance(value, float) else value
 
 
 class BufferedHandler(logging.Handler):

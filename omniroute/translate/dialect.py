@@ -71,10 +71,9 @@ class Dialect(msgspec.Struct, frozen=True):
     tap: Callable[[Peeked], SseTap]
     classify_event: Callable[[bytes], EventKind]
     usage_of: Callable[[bytes], Usage]
-    usage_of_body: Callable[[bytes], Usage]
     unfold: Callable[[bytes], bytes]
     """A whole answer as the stream it should have been."""
-    body_error: Callable[[bytes], bytes | None]
-    """The error that a body under a success status is, None for an answer. Raises ValueError for what is neither."""
+    read_answer: Callable[[bytes], tuple[bytes | None, Usage]]
+    """The error that a body under a success status is, None for an answer, and what that cost. ValueError: neither."""
     error_body: Callable[[OmniRouteError, str], bytes]
     error_event: Callable[[OmniRouteError, str], bytes]

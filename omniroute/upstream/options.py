@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import msgspec
+
+Positive = Annotated[int, msgspec.Meta(ge=1)]
+"""Where 0 would not mean "none" but stop the pool, or divide by it."""
 
 
 class UpstreamOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -14,7 +19,7 @@ class UpstreamOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Open wires per origin, idle and in use; at the bound a call fails with ``pool_full``. 0: no bound."""
     idle_s: float = 60.0
     """An idle wire older than this is closed; less if the upstream announced less (``Keep-Alive: timeout=``)."""
-    reap_every_s: float = 1.0
+    reap_every_s: Annotated[float, msgspec.Meta(ge=0.01)] = 1.0
     """How often idle wires are looked at: a dead one holds its descriptor at most this long."""
     head_bytes: int = 64 * 1024
     """Longest response head read; more is ``head_too_large``."""
@@ -22,7 +27,7 @@ class UpstreamOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """1xx heads skipped before one answer; one more is ``malformed``."""
     write_s: float = 30.0
     """Time for a request to be taken by the upstream, beside what ``write_min_bytes_s`` grants for its size."""
-    write_min_bytes_s: int = 16 * 1024
+    write_min_bytes_s: Positive = 16 * 1024
     """Slowest upload tolerated: a body of n bytes has ``write_s + n / write_min_bytes_s``."""
     early_answer_s: float = 1.0
     """After the upstream stopped taking the request, how long its answer (a 413, say) is waited for."""
@@ -35,11 +40,11 @@ class UpstreamOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How long it is remembered that a name did not resolve."""
     dns_timeout_s: float = 15.0
     """A name whose look-up took longer has failed (its thread is left to the system's resolver to end)."""
-    dns_cache_entries: int = 1024
+    dns_cache_entries: Positive = 1024
     """Names remembered; at the bound the oldest is forgotten. As many again may be in flight; more fail (``dns``)."""
-    dns_threads: int = 4
+    dns_threads: Positive = 4
     """Look-ups at a time; more wait, within their call's connect deadline."""
-    max_addresses: int = 8
+    max_addresses: Positive = 8
     """Addresses tried for one name."""
     happy_eyeballs_delay_s: float = 0.25
     """Head start of one address before the next is tried beside it (RFC 8305 §5)."""
@@ -51,9 +56,9 @@ class UpstreamOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Wires drained at a time; one more is closed instead."""
     drain_bytes: int = 64 * 1024
     """What may still come after an end mark; more closes the wire."""
-    max_routes: int = 4096
+    max_routes: Positive = 4096
     """Connections whose origin and head are remembered; at the bound the one remembered longest is derived again."""
     route_idle_s: float = 300.0
     """A connection not called for this long (it left the snapshot, most likely) is forgotten."""
-    max_tls_contexts: int = 64
+    max_tls_contexts: Positive = 64
     """TLS profiles whose context is kept; each holds a parsed trust store (about 1 MB)."""

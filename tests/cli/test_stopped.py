@@ -174,4 +174,6 @@ def test_a_directory_that_is_held_by_someone_who_does_not_answer(house: House) -
 
 
 def test_ready_without_a_gateway_is_a_failure(house: House) -> None:
-    assert house.run("doctor", "--ready").exit_code == 1
+    done = house.run("doctor", "--ready")
+    assert (done.exit_code, done.output) == (1, "Error: The gateway is not running.\n")
+    assert not house.data.exists()

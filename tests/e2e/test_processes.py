@@ -251,6 +251,16 @@ def test_a_bad_setting_is_named(flags: tuple[str, ...], env: dict[str, str], sai
     assert "Traceback" not in done.stderr
 
 
+def test_a_gateway_whose_workers_cannot_start_says_so_and_ends() -> None:
+    with short_directory() as directory:
+        for slot in (1, 2):  # where a worker's leftovers are removed stands what cannot be
+            (directory / "d" / "run" / "rings" / f"ring-{slot}-0.new").mkdir(parents=True)
+        done = serve("--data-dir", str(directory / "d"), "--workers", "2", "--port", "0")
+    assert done.returncode == 1
+    assert "no worker could start" in done.stderr
+    assert "is ready" not in done.stdout
+
+
 def test_an_admin_address_in_use_is_named() -> None:
     with short_directory() as directory, socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))

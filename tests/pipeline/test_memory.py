@@ -56,6 +56,13 @@ def test_what_is_remembered_has_a_bound(monkeypatch: pytest.MonkeyPatch) -> None
     assert remembers.statistics() == (1, 1)
 
 
+def test_a_header_blown_up_with_blanks_is_served_but_not_kept() -> None:
+    remembers, known = Memory(), snapshot()
+    blown_up = {b"authorization": b"Bearer " + b" " * memory.MAX_HEADER_BYTES + KEY.encode()}
+    assert remembers.caller(incoming(headers=blown_up), known, 0.0).key_id == "key_1"
+    assert remembers.statistics() == (0, 0)
+
+
 def test_refusals_are_not_remembered() -> None:
     remembers, known = Memory(), snapshot()
     asking = remembers.caller(incoming(), known, 0.0)

@@ -100,14 +100,16 @@ async def test_a_busy_connection_is_passed_over_without_a_call_or_a_record() -> 
 
 
 @pytest.mark.parametrize(
-    ("changes", "error"),
+    ("changes", "error", "outcome"),
     [
-        ({"headers": {}}, Unauthenticated),
-        ({"body": b"{"}, ClientError),
-        ({"body": b'{"model":"acme/none","messages":[]}'}, UnknownModel),
+        ({"headers": {}}, Unauthenticated, "unauthenticated"),
+        ({"body": b"{"}, ClientError, "client_error"),
+        ({"body": b'{"model":"acme/none","messages":[]}'}, UnknownModel, "client_error"),
     ],
 )
-async def test_who_is_refused_early_reaches_no_later_stage(changes: dict[str, object], error: type[Exception]) -> None:
+async def test_who_is_refused_early_reaches_no_later_stage(
+    changes: dict[str, object], error: type[Exception], outcome: str
+) -> None:
     async with house() as h:
         asked: dict[str, object] = {"body": b'{"model":"m","messages":[]}', "watch": h.client}
         request = incoming(**(asked | changes))  # type: ignore[arg-type]  # one of its own parameters or a field
@@ -115,7 +117,7 @@ async def test_who_is_refused_early_reaches_no_later_stage(changes: dict[str, ob
             await h.pipeline.chat(DIALECT, request, h.reply)
         assert h.story == []
         (summary,) = h.summaries
-        assert (summary.outcome, summary.attempts, summary.provider) == ("client_error", 0, "")
+        assert (summary.outcome, summary.attempts, summary.provider) == (outcome, 0, "")
 
 
 async def test_limits_are_looked_at_before_the_upstream_is() -> None:
@@ -125,6 +127,7 @@ async def test_limits_are_looked_at_before_the_upstream_is() -> None:
         with pytest.raises(RateLimited):
             await h.chat()
         assert h.story == []
+        assert h.summaries[-1].outcome == "rate_limited"
 
 
 async def test_a_full_journal_refuses_the_call_before_it_is_made() -> None:
@@ -133,6 +136,15 @@ async def test_a_full_journal_refuses_the_call_before_it_is_made() -> None:
         with pytest.raises(Overloaded):
             await h.chat()
         assert h.story == []  # neither target was called: an attempt that cannot be written down does not happen
+        assert (h.summaries[-1].outcome, h.summaries[-1].error_class) == ("overloaded", "journal_full")
+
+
+async def test_a_defect_of_ours_is_told_as_one_and_not_as_the_providers() -> None:
+    async with house(Answer(error=ZeroDivisionError()), configured=TWO) as h:
+        with pytest.raises(ZeroDivisionError):
+            await h.chat()
+        assert [record.outcome for record in h.journal.records] == ["fault"]  # and no second provider is asked
+        assert (h.summaries[-1].outcome, h.summaries[-1].status) == ("fault", 500)
 
 
 async def test_models_are_what_this_key_can_call() -> None:

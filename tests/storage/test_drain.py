@@ -4,6 +4,7 @@ import fcntl
 import logging
 import os
 import random
+import resource
 import subprocess
 import sys
 import time
@@ -436,3 +437,20 @@ async def test_a_full_disk_loses_nothing_and_the_ledger_reconciles_when_there_is
             "ok": 600,
         }
         assert not worker.path.exists()
+
+
+async def test_a_want_of_descriptors_stalls_the_drain_and_no_ring_is_given_up(
+    drain: Drain, ledger: MemoryLedger, worker: Worker
+) -> None:
+    worker.done("a")
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    lowest = os.open(os.devnull, os.O_RDONLY)
+    os.close(lowest)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (lowest, hard))
+    try:
+        await drain.pass_once()
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert drain.state.status.startswith("stalled: OSError")
+    await drain.pass_once()
+    assert (drain.state.status, list(ledger.rows)) == ("ok", ["a"])

@@ -181,6 +181,10 @@ def _connections(providers: object) -> list[Finding]:
 async def COMMAND(data_dir: str | None, as_json: bool, ready: bool) -> None:  # noqa: N802 - the name discovery looks for
     """Look at everything that commonly goes wrong. Exit status 1 if something is."""
     if ready:
+        from omniroute.processes.lock import holder_pid
+
+        if not holder_pid(admin.data_paths(data_dir)):  # its store is not opened for this: a start may be under way
+            raise click.ClickException("The gateway is not running.")
         health = await admin.call(data_dir, "GET", "/health/ready")
         click.echo(msgspec.json.encode(health).decode())
         return
@@ -191,9 +195,13 @@ async def COMMAND(data_dir: str | None, as_json: bool, ready: bool) -> None:  # 
     if as_json:
         output.print_json(findings)
     else:
-        marks = {"ok": "[green]ok[/]", "warning": "[yellow]warning[/]", "problem": "[red]problem[/]"}
+        from rich.text import Text
+
+        colours = {"ok": "green", "warning": "yellow", "problem": "red"}
         output.print_table(
-            ("", "check", "found", "what to do"), [(marks[f.level], f.check, f.found, f.fix) for f in findings], ""
+            ("", "check", "found", "what to do"),
+            [(Text(f.level, colours[f.level]), f.check, f.found, f.fix) for f in findings],
+            "",
         )
     if any(f.level == "problem" for f in findings):
         sys.exit(1)

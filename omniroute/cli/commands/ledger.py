@@ -10,11 +10,12 @@ import click
 from omniroute.cli import admin, output
 
 PAGE_ROWS: Final = 1000
+OUTCOMES: Final = ("ok", "client_error", "upstream_error", "client_gone", "cancelled", "lost", "fault")
 
 
 @click.command("ledger", short_help="Every attempt there was, newest first.")
 @click.option("--limit", default=20, show_default=True, type=click.IntRange(1), help="How many.")
-@click.option("--outcome", help="ok, client_error, upstream_error, client_gone, cancelled or lost.")
+@click.option("--outcome", type=click.Choice(OUTCOMES), help="Only attempts that ended so.")
 @click.option("--key", "key_id", help="Id of an API key.")
 @click.option("--connection", "connection_id", help="Id of a connection.")
 @click.option("--totals", is_flag=True, help="Only what they add up to.")

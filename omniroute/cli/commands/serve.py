@@ -6,7 +6,7 @@ import sys
 
 import click
 
-from omniroute.config import Settings, variables
+from omniroute.config import MAX_WORKERS, Settings, variables
 from omniroute.processes.boot import Ready
 
 
@@ -28,7 +28,7 @@ def _epilog() -> str:
 @click.command("serve", epilog=_epilog(), short_help="Run the gateway.")
 @click.option("--host", help="Address to listen on.  [127.0.0.1]")
 @click.option("--port", type=click.IntRange(0, 65535), help="Port to listen on.  [20128]")
-@click.option("--workers", type=click.IntRange(0, 60), help="Worker processes; 0: one for each core.  [0]")
+@click.option("--workers", type=click.IntRange(0, MAX_WORKERS), help="Worker processes; 0: one for each core.  [0]")
 @click.option("--admin-bind", metavar="HOST:PORT", help="Move management to its own listener.")
 @click.option("--data-dir", type=click.Path(file_okay=False), help="Where everything is kept.  [~/.omniroute]")
 @click.option("--drain-seconds", type=click.FloatRange(0, 86400), help="Time for running requests after SIGTERM.  [30]")
@@ -55,8 +55,10 @@ def COMMAND(**flags: object) -> None:  # noqa: N802 - the name discovery looks f
         settings = load(flags)
         log = Log(level=settings.process.log_level, form=settings.process.log_format, source="supervisor")
         with DataDirectoryLock(settings.process.data_dir):
-            status = trio.run(Supervisor(settings, log, lambda url, ready: _announce(settings, url, ready)).run)
-        log.flush()
+            try:
+                status = trio.run(Supervisor(settings, log, lambda url, ready: _announce(settings, url, ready)).run)
+            finally:
+                log.flush()
     except (ConfigurationError, DataDirectoryError, BindError, StartError) as exc:
         raise click.ClickException(str(exc)) from exc
     sys.exit(status)

@@ -3,6 +3,7 @@
 from typing import Final
 
 from omniroute.translate.dialect import Dialect, Endpoint
+from omniroute.translate.dialects.openai_chat.answer import read_answer
 from omniroute.translate.dialects.openai_chat.errors import body_error, error_body, error_event
 from omniroute.translate.dialects.openai_chat.models import model_body, models_body
 from omniroute.translate.dialects.openai_chat.request import PATH, encode_request, peek
@@ -18,9 +19,8 @@ DIALECT: Final = Dialect(
     tap=tap,
     classify_event=classify_event,
     usage_of=usage_of,
-    usage_of_body=usage_of_body,
     unfold=unfold,
-    body_error=body_error,
+    read_answer=read_answer,
     error_body=error_body,
     error_event=error_event,
 )
@@ -36,6 +36,7 @@ __all__ = [
     "model_body",
     "models_body",
     "peek",
+    "read_answer",
     "tap",
     "unfold",
     "usage_of",

@@ -11,7 +11,7 @@ from typing import Final, TypeVar, cast
 
 import msgspec
 
-from omniroute._speedups import jsonspan
+from omniroute._speedups import chat, jsonspan
 from omniroute.errors import ClientError
 from omniroute.translate.dialect import Part, Peeked, Span
 
@@ -35,7 +35,13 @@ _DECODERS: Final = {kind: msgspec.json.Decoder(kind) for kind in (str, bool, int
 
 
 def peek(body: bytes) -> Peeked:
-    """Model, streaming and number of answers of a request body.
+    """Model, streaming and number of answers of a request body. Raises ``ClientError``, see :func:`peek_any`."""
+    found = chat.scan_request(body)
+    return peek_any(body) if found is None else Peeked(*found)
+
+
+def peek_any(body: bytes) -> Peeked:
+    """The same without the fast path, which declines what is unusual or wrong.
 
     Raises ``ClientError`` naming the field and what to write instead. ``spans`` of the result are: the value of
     ``model``; the value of ``stream_options`` if the body streams and has one that is not null or absent; the value
@@ -78,10 +84,18 @@ def encode_request(body: bytes, peeked: Peeked, *, model: str) -> tuple[Part, ..
     A stream gets ``stream_options.include_usage``, so that usage is always known; ``tap`` hides the chunk it causes.
     """
     model_span, options_span, option_span = peeked.spans
+    if model == peeked.model:
+        model_span = None
+    asks = peeked.stream and not peeked.include_usage
+    if not asks or options_span is None:
+        # A body that streams has members: the comma of what is added has something to separate.
+        parts = chat.encode_body(body, model_span, model, _ADDED_MEMBER if asks else b"")
+        if parts is not None:
+            return parts
     edits: list[tuple[int, int, bytes]] = []
-    if model != peeked.model and model_span is not None:
+    if model_span is not None:
         edits.append((*model_span, msgspec.json.encode(model)))
-    if peeked.stream and not peeked.include_usage:
+    if asks:
         edits.append(_usage_edit(body, options_span, option_span))
     return jsonspan.patch(body, tuple(sorted(edits)))
 
