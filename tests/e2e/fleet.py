@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import signal
@@ -214,8 +215,14 @@ class Fleet:
         return self._log.read_text()
 
     def log_lines(self, event: str = "") -> list[dict[str, object]]:
-        """The JSON lines of all processes, of one kind."""
-        lines = [msgspec.json.decode(line) for line in self._log.read_bytes().splitlines() if line.startswith(b"{")]
+        """The JSON lines of all processes, of one kind.
+
+        A process that is killed while it writes leaves half a line, and the next one's follows on it.
+        """
+        lines = []
+        for line in re.split(rb'(?=\{"time":)', self._log.read_bytes()):
+            with contextlib.suppress(msgspec.DecodeError):
+                lines.append(msgspec.json.decode(line))
         return [line for line in lines if not event or line["event"] == event]
 
     async def logged(self, event: str, count: int = 1) -> list[dict[str, object]]:
