@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import trio
 
 from omniroute._speedups import Shared
@@ -13,6 +15,9 @@ from omniroute.pipeline.relay import Delivery
 from omniroute.pipeline.values import PipelineOptions, Request, Served
 from omniroute.ports import ClientGone, Journal, Reply, Upstream
 from omniroute.translate import read_error
+
+_OUR_ACCOUNT: Final = frozenset({"authentication", "billing", "permission"})
+"""Kinds that are about the credential the gateway holds: a client would look for the fault in its own key."""
 
 
 class Attempts:
@@ -54,7 +59,11 @@ class Attempts:
                 raise
             except OmniRouteError as exc:
                 served.outcome = exc.outcome
-                served.error_class = exc.error_class if isinstance(exc, UpstreamError) else exc.code
+                served.error_class = exc.code
+                if isinstance(exc, UpstreamError):
+                    served.error_class = exc.error_class
+                    if exc.kind in _OUR_ACCOUNT:
+                        exc.message = f"Provider '{connection.provider}' refuses this gateway's account: {exc.message}"
                 raise
             except Exception:
                 served.outcome = "fault"

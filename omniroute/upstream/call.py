@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Final
 
 import trio
@@ -19,12 +18,11 @@ from omniroute.upstream.origin import Route
 from omniroute.upstream.pool import Pool, PoolStatistics
 from omniroute.upstream.response import MalformedHeadError, parse_response_head
 from omniroute.upstream.routes import RouteTable
-from omniroute.upstream.talk import Deadlines, SendError, finish, read_answer, wire_deadline
+from omniroute.upstream.talk import NEVER, Deadlines, SendError, finish, read_answer, wire_deadline
 from omniroute.upstream.wire import UpstreamWire
 from omniroute.wire import Driver, WireError
 
-_NEVER: Final = math.inf
-_BROKEN = (Status.RESET, Status.CLOSED)
+_BROKEN: Final = (Status.RESET, Status.CLOSED)
 
 
 class UpstreamPool:
@@ -52,7 +50,7 @@ class UpstreamPool:
         route = self._routes.of(request.connection, now)
         head = route.head(request)
         client: Link | None = watch  # type: ignore[assignment]  # a wire, or None; a cast is a call
-        until = total_at or _NEVER
+        until = total_at or NEVER
         wire = self._pool.take(route.origin, now)
         if wire is not None:
             exchange = await self._exchange(wire, route, request, head, client, until, now, 0)
@@ -60,7 +58,7 @@ class UpstreamPool:
                 return exchange
             self._stale_retries += 1
         started_at = trio.current_time()
-        connect_s = request.connection.timeouts.connect_s or _NEVER
+        connect_s = request.connection.timeouts.connect_s or NEVER
         wire = await self._pool.open(request.connection, route.origin, min(started_at + connect_s, until))
         if client is not None and client.gone:  # nothing was sent, nothing is owed: the next request may have the wire
             self._pool.put_back(wire, 0.0)
@@ -88,7 +86,7 @@ class UpstreamPool:
         received = wire.received_bytes
         wire.watch = client
         write_at = now + options.write_s + request.body_bytes / options.write_min_bytes_s
-        first_byte_s = request.connection.timeouts.first_byte_s or _NEVER
+        first_byte_s = request.connection.timeouts.first_byte_s or NEVER
         write_at = write_at if write_at < until else until
         exchange = None
         try:

@@ -60,12 +60,13 @@ class OriginKey(msgspec.Struct, frozen=True):
 class Origin:
     """One pool key and its wires."""
 
-    __slots__ = ("idle", "key", "label", "open", "routes", "session", "session_context")
+    __slots__ = ("host", "idle", "key", "label", "open", "routes", "session", "session_context")
 
     def __init__(self, key: OriginKey) -> None:
         self.key = key
-        host = f"[{key.host}]" if ":" in key.host else key.host
-        self.label = f"{'http' if key.tls is None else 'https'}://{host}:{key.port}"
+        self.host = f"[{key.host}]" if ":" in key.host else key.host
+        """As URLs and the Host header write it: an IPv6 address in brackets."""
+        self.label = f"{'http' if key.tls is None else 'https'}://{self.host}:{key.port}"
         """For messages; holds no credential."""
         self.idle: list[UpstreamWire] = []
         """Kept-alive wires, the last used at the end."""
@@ -88,9 +89,8 @@ class Route:
         self.origin = origin
         self.used_at = 0.0
         key = origin.key
-        host = f"[{key.host}]" if ":" in key.host else key.host
         port = "" if key.port == _DEFAULT_PORTS[url.scheme] else f":{key.port}"
-        self._host_line = f" HTTP/1.1\r\nHost: {host}{port}\r\n".encode("ascii")
+        self._host_line = f" HTTP/1.1\r\nHost: {origin.host}{port}\r\n".encode("ascii")
         self._base_path = url.path.rstrip("/")
         self._query = url.query
         self._heads: dict[tuple[bytes, str], bytes] = {}

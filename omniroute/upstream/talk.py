@@ -19,7 +19,8 @@ from omniroute.upstream.response import MalformedHeadError, ResponseHead, parse_
 from omniroute.upstream.wire import UpstreamWire
 from omniroute.wire import WireError
 
-_NEVER: Final = math.inf
+NEVER: Final = math.inf
+"""The deadline of what has none."""
 
 
 class SendError(WireError):
@@ -27,7 +28,7 @@ class SendError(WireError):
 
 
 class Deadlines(msgspec.Struct, frozen=True, gc=False):
-    """Of one talk, on Trio's clock; ``math.inf`` where there is none."""
+    """Of one talk, on Trio's clock; ``NEVER`` where there is none."""
 
     first_byte_s: float
     """Counts from the moment the request is written."""
@@ -41,7 +42,7 @@ class Deadlines(msgspec.Struct, frozen=True, gc=False):
 
 def wire_deadline(at: float) -> float:
     """``at`` as wires take it: 0.0 for none."""
-    return 0.0 if at == _NEVER else at
+    return 0.0 if at == NEVER else at
 
 
 async def finish(
@@ -90,7 +91,7 @@ class _Duplex:
         self._listening = trio.CancelScope(deadline=deadlines.total_at)
 
     async def run(self) -> tuple[ResponseHead, bool]:
-        """As ``talk``."""
+        """As ``finish``."""
         async with trio.open_nursery() as nursery:  # two waits at once; only for bodies that do not fit a socket buffer
             nursery.start_soon(self._listen, nursery.cancel_scope)
             try:

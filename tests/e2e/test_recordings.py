@@ -150,7 +150,7 @@ async def test_a_recorded_body_arrives_as_it_was_sent(gateway: Standing, body: R
     assert answer.status == (status if status >= 400 else 400)
     told = msgspec.json.decode(body.data)["error"]
     assert answer.error["request_id"] == answer.headers["x-request-id"]
-    assert str(answer.error["message"]).startswith(told["message"].split("sk-")[0][:20])
+    assert told["message"].split("sk-")[0][:20] in str(answer.error["message"])
 
 
 ODD: Final = (

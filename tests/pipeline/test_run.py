@@ -159,3 +159,11 @@ async def test_models_are_what_this_key_can_call() -> None:
         assert b"rival" not in h.reply.body
         with pytest.raises(UnknownModel):
             await h.pipeline.model(incoming(method="GET", path="/v1/models/rival/x"), h.reply)
+
+
+async def test_a_refusal_of_our_credential_is_not_told_as_the_clients() -> None:
+    refused = Answer(status=401, body=b'{"error":{"message":"Incorrect API key provided","code":"invalid_api_key"}}')
+    async with house(refused) as h:
+        with pytest.raises(UpstreamError) as caught:
+            await h.chat()
+        assert caught.value.message == "Provider 'acme' refuses this gateway's account: Incorrect API key provided"

@@ -185,8 +185,10 @@ async def COMMAND(data_dir: str | None, as_json: bool, ready: bool) -> None:  # 
 
         if not holder_pid(admin.data_paths(data_dir)):  # its store is not opened for this: a start may be under way
             raise click.ClickException("The gateway is not running.")
-        health = await admin.call(data_dir, "GET", "/health/ready")
+        health = await admin.call(data_dir, "GET", "/health/ready", fine=(503,))
         click.echo(msgspec.json.encode(health).decode())
+        if admin.record(health)["missing"]:
+            sys.exit(1)
         return
     paths = admin.data_paths(data_dir)
     findings = [finding for check in LOCAL for finding in check()]
