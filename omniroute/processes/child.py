@@ -10,7 +10,8 @@ from omniroute.processes.boot import receive_boot
 
 def main() -> None:
     """Become what the boot line says. Each role imports its own world: a worker never sees the admin stack."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the supervisor decides
+    for number in (signal.SIGINT, signal.SIGHUP):  # a terminal sends them to the whole group; the supervisor decides
+        signal.signal(number, signal.SIG_IGN)
     boot, channel = receive_boot(int(sys.argv[2]))
     if boot.role == "worker":
         from omniroute.processes.worker import run_worker as run

@@ -220,7 +220,7 @@ class Fleet:
         A process that is killed while it writes leaves half a line, and the next one's follows on it.
         """
         lines = []
-        for line in re.split(rb'(?=\{"time":)', self._log.read_bytes()):
+        for line in re.split(rb'\n|(?<=.)(?=\{"(?:time|level)":)', self._log.read_bytes()):
             with contextlib.suppress(msgspec.DecodeError):
                 lines.append(msgspec.json.decode(line))
         return [line for line in lines if not event or line["event"] == event]

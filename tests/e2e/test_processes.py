@@ -135,6 +135,16 @@ async def test_sighup_replaces_the_workers_without_a_failed_request(keep_alive: 
         assert {row["outcome"] for row in rows} == {"ok"}
 
 
+async def test_a_terminal_that_hangs_up_kills_no_child() -> None:
+    """The whole process group gets SIGHUP; only the supervisor acts on it, by a reload."""
+    async with running_fleet(workers=1) as fleet, await begun_stream(fleet) as caller:
+        for pid in [*fleet.gateway.pids(""), fleet.gateway.process.pid]:
+            os.kill(pid, signal.SIGHUP)
+        await fleet.logged("worker_replaced")
+        assert (await caller.receive()).complete
+        assert {line["process"] for line in fleet.log_lines("process_ended")} <= {"worker-0"}
+
+
 async def test_two_sighups_at_once_are_two_reloads_one_after_the_other() -> None:
     async with running_fleet(workers=2) as fleet:
         before = set(fleet.workers())
