@@ -33,7 +33,10 @@ class Ready(msgspec.Struct, frozen=True):
 
     demo_wanted: bool = False
     new_key: str = ""
-    """The API key made at the first start: shown once by the supervisor, kept nowhere."""
+    """The API key made at the first start: shown once by the supervisor, written nowhere."""
+
+    def __repr__(self) -> str:
+        return f"Ready(demo_wanted={self.demo_wanted})"
 
 
 class Refused(msgspec.Struct, frozen=True):

@@ -109,10 +109,3 @@ def build(connection: apsw.Connection, vault: Vault, *, epoch: int, pepper: byte
         if stored.problem
     )
     return Built(document, problems)
-
-
-def publish(area: SnapshotArea, shared: Shared, document: SnapshotDocument) -> None:
-    """Put ``document`` in force. Raises ``StorageError`` if there is no room for it; the last one then stays."""
-    publisher = SharedPublisher(shared, area)
-    publisher.stage(document)
-    publisher.put_in_force(document.epoch)

@@ -15,7 +15,7 @@ from omniroute.storage.administration import Administration
 from omniroute.storage.faults import StorageError
 from omniroute.storage.forms import NewKey
 from omniroute.storage.keys import KeyRow
-from omniroute.storage.snapshot import Built, SharedPublisher, build, publish
+from omniroute.storage.snapshot import Built, SharedPublisher, build
 from omniroute.storage.store import Store
 from omniroute.storage.vault import Vault
 from tests.fakes.shared_memory import FakeArea, FakeShared
@@ -70,7 +70,10 @@ async def test_a_connection_whose_secret_does_not_open_is_left_out_and_named(sto
 async def test_a_worker_reads_what_control_published(store: Store) -> None:
     await fill(store)
     shared, area = FakeShared(), FakeArea()
-    publish(area, shared, (await built(store)).document)  # type: ignore[arg-type]  # the fakes have the methods used
+    publisher = SharedPublisher(shared, area)  # type: ignore[arg-type]  # the fakes have the methods used
+    document = (await built(store)).document
+    publisher.stage(document)
+    publisher.put_in_force(document.epoch)
     snapshot = SharedConfiguration(shared, area).current()  # type: ignore[arg-type]
     assert snapshot.document == (await built(store)).document
     assert snapshot.connections["con_1"].credential.reveal() == "sk-1"
