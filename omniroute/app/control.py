@@ -36,7 +36,7 @@ class ControlFacts:
 
     def workers_alive(self) -> int:
         """Workers whose journal is held by a living process."""
-        return self._drain.state.writers
+        return self._drain.living_writers()
 
     def drain_problem(self) -> str:
         """Why records do not reach the ledger, empty if they do."""

@@ -130,6 +130,11 @@ class Drain:
         """As of the last pass."""
         return self._state
 
+    def living_writers(self) -> int:
+        """Workers whose ring is held now: not as of the last pass, which a worker just started is not in."""
+        self._scan()
+        return sum(not ring.is_orphaned() for ring in self._rings.values())
+
     def poke(self) -> None:
         """Make the next pass begin now (a worker died, somebody wants to read the ledger)."""
         self._poked.set()
