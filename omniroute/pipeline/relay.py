@@ -144,6 +144,7 @@ class Delivery:
         if tap.done or source.body_complete:
             last = tap.finish()
             served.bytes_out = len(held) + len(last)
+            self._read_along(tap)
             await self._finish(tap, Status.OK, first + reply.frame(last) + reply.last_chunk)
             return
         limits = PumpLimits(
@@ -180,7 +181,6 @@ class Delivery:
             # What the tap keeps of an incomplete event is bounded by the tap: an image may well come first.
             held_bytes += sum(map(len, events))
             if committed:
-                self._read_along(tap)
                 return b"".join(held)
             if not piece:
                 if tap.cut or (held_bytes and not tap.events):
@@ -208,7 +208,6 @@ class Delivery:
     async def _finish(self, tap: SseTap, status: Status, tail: bytes) -> None:
         """Record, then send the end: a clean one, or the error in the client's dialect."""
         served, reply, dialect = self._served, self._reply, self._request.dialect
-        self._read_along(tap)
         # An upstream may give fewer answers than asked for; if it also breaks off, the missing ones were on their way.
         complete = tap.done or tap.finished or (status is Status.OK and tap.finishes > 0)
         if tap.error:
