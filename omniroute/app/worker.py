@@ -62,6 +62,7 @@ class Worker:
             Routes(_endpoints(pipeline)),
             settings.edge,
             control_socket=str(control_socket),
+            render_error=error_body,
         )
 
     async def run(

@@ -17,7 +17,7 @@ import trio
 
 from omniroute._speedups import BODY_LENGTH, BODY_NONE, BODY_UNTIL_EOF, Status
 from omniroute.edge.head import RequestHead, parse_head
-from omniroute.edge.reply import CONTINUE, ClientReply, plain_error
+from omniroute.edge.reply import CONTINUE, ClientReply
 from omniroute.edge.routes import Endpoint, RenderError, Resource
 from omniroute.edge.state import EdgeState
 from omniroute.errors import ClientError, GatewayFault, OmniRouteError, Overloaded
@@ -85,7 +85,7 @@ class ClientConnection:
         try:
             head = parse_head(data, options)
         except ClientError as exc:
-            return await self._refuse(self._bare_reply(request_id), exc, plain_error, request_id)
+            return await self._refuse(self._bare_reply(request_id), exc, self._state.render_error, request_id)
         found = state.routes.find(head.path)
         if found is None:
             return await self._to_control(head, request_id)
@@ -114,7 +114,7 @@ class ClientConnection:
         error = self._head_error(exc, begun=begun)
         if error is not None:
             request_id = self._request_id()
-            await self._refuse(self._bare_reply(request_id), error, plain_error, request_id)
+            await self._refuse(self._bare_reply(request_id), error, self._state.render_error, request_id)
         return False
 
     def _head_error(self, exc: WireError, *, begun: bool) -> ClientError | None:
@@ -237,8 +237,8 @@ class ClientConnection:
             if reply.begun:
                 return False
             if not self.wire.body_complete:
-                return await self._refuse(reply, exc, plain_error, request_id)
-            await reply.fail(exc, plain_error(exc, request_id))
+                return await self._refuse(reply, exc, self._state.render_error, request_id)
+            await reply.fail(exc, self._state.render_error(exc, request_id))
         if not self.wire.body_complete:
             self._unread = True
             return False

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from omniroute.edge.cors import Cors
 from omniroute.edge.options import EdgeOptions
-from omniroute.edge.routes import Routes
+from omniroute.edge.routes import RenderError, Routes
 
 if TYPE_CHECKING:
     from omniroute.edge.connection import ClientConnection
@@ -21,11 +21,26 @@ _STATUS_LINES: Final = {status.value: b"HTTP/1.1 %d %b\r\n" % (status, status.ph
 class EdgeState:
     """Owned by :class:`omniroute.edge.Edge`; one event loop, so plain attributes are enough."""
 
-    __slots__ = ("_date_s", "_starts", "bodies_held", "control", "cors", "draining", "idle", "options", "routes")
+    __slots__ = (
+        "_date_s",
+        "_starts",
+        "bodies_held",
+        "control",
+        "cors",
+        "draining",
+        "idle",
+        "options",
+        "render_error",
+        "routes",
+    )
 
-    def __init__(self, options: EdgeOptions, routes: Routes, control: ControlProxy | None) -> None:
+    def __init__(
+        self, options: EdgeOptions, routes: Routes, control: ControlProxy | None, render_error: RenderError
+    ) -> None:
         self.options = options
         self.routes = routes
+        self.render_error = render_error
+        """For errors of no endpoint: an unreadable head, a path nobody serves, control away."""
         self.control = control
         self.cors = Cors(options.cors_origins)
         self.draining = False

@@ -366,3 +366,23 @@ async def test_without_a_key(house: House) -> None:
         for answer in (await http.post("/chat/completions", json={}), await http.get("/models")):
             assert answer.status_code == 401
             assert answer.json()["error"]["code"] == "invalid_api_key"
+
+
+@pytest.mark.parametrize(
+    ("request_bytes", "status", "kind"),
+    [
+        (b"GET /v1/models HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n", 400, "invalid_request_error"),
+        (b"GET / HTTP/1.1\r\nHost: a\r\nX: " + b"x" * 70_000 + b"\r\n\r\n", 431, "invalid_request_error"),
+    ],
+)
+async def test_an_error_before_any_endpoint_has_the_shape_of_all_others(
+    gateway: Standing, request_bytes: bytes, status: int, kind: str
+) -> None:
+    stream = await trio.open_tcp_stream("127.0.0.1", gateway.port)
+    async with stream:
+        await stream.send_all(request_bytes)
+        said = b"".join([part async for part in stream])
+    assert said.startswith(b"HTTP/1.1 %d " % status)
+    error = msgspec.json.decode(said.partition(b"\r\n\r\n")[2])["error"]
+    assert set(error) == {"message", "type", "param", "code", "request_id"}
+    assert (error["type"], error["param"]) == (kind, None)

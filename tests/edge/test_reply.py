@@ -36,7 +36,7 @@ class SentBytes:
 
 
 def make(*, draining: bool = False, broken: bool = False, **how: object) -> tuple[ClientReply, SentBytes]:
-    state = EdgeState(EdgeOptions(), Routes(()), None)
+    state = EdgeState(EdgeOptions(), Routes(()), None, plain_error)
     state.draining = draining
     wire = SentBytes(broken=broken)
     return ClientReply(state, wire, "req_1", **{"keep_alive": True, **how}), wire  # type: ignore[arg-type]
