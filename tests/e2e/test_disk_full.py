@@ -79,6 +79,7 @@ async def test_a_full_disk_stops_neither_traffic_nor_loses_a_record() -> None:
             assert len(rows) == len(tally.complete)
             assert sorted(str(row["request_id"]) for row in rows) == sorted(a.request_id for a in tally.complete)
             assert await fleet.metric("ledger_stalled") == 0
+            await fleet.logged("the ledger takes records again")
             said = [str(line["event"]) for line in fleet.log_lines() if line["source"] == "control"]
             assert sum("takes no records" in line and "disk is full" in line for line in said) == 1
             assert sum("takes records again" in line for line in said) == 1
