@@ -1,79 +1,224 @@
-"""What a dialect is: its name, its endpoints, and how its requests, streams and errors are read and written."""
+"""What a dialect is: its client side, its upstream side, and what it does when both sides speak it.
+
+One constant ``DIALECT`` per folder in ``dialects/``. All values and pure functions: whoever holds a :class:`Dialect` knows
+everything about a wire format that is not transport.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from enum import Enum
-from typing import Protocol
+from collections.abc import Callable, Mapping, Sequence
+from typing import Literal, Protocol
 
 import msgspec
 
-from omniroute._speedups import SseTap
-from omniroute.domain import Usage
+from omniroute.domain import Quirks, Usage
 from omniroute.errors import OmniRouteError
+from omniroute.translate.canonical import ChatRequest, ChatResponse
+from omniroute.translate.notes import Notes
+from omniroute.translate.stream import StreamDecoder, StreamEncoder
 
 Span = tuple[int, int]
 Part = bytes | memoryview
+Framing = Literal["sse", "ndjson"]
+"""How an upstream's stream is cut. ``sse`` also takes bare JSON objects and a JSON array of them (translation.md §3.1)."""
+Operation = Literal["chat", "count"]
 
 
-class EventKind(Enum):
-    """What an SSE event means while the answer is still held back (design.md §8, commit point)."""
+class Asked(Protocol):
+    """A client's request as far as a dialect reads it; ``ports.Incoming`` is one."""
 
-    HANDSHAKE = "handshake"
-    """Says nothing to the user yet: a comment, a role, empty deltas, an advance notice. Held."""
-    CONTENT = "content"
-    """An answer has begun: commit."""
-    ERROR = "error"
-    """The upstream failed inside HTTP 200: try the next target."""
-    DONE = "done"
-    """The end mark."""
+    @property
+    def path(self) -> str: ...
+    @property
+    def query(self) -> bytes: ...
+    @property
+    def headers(self) -> Mapping[bytes, bytes]: ...
+    @property
+    def body(self) -> bytes: ...
 
 
 class Endpoint(msgspec.Struct, frozen=True):
-    """One path clients of a dialect call."""
+    """One path clients of a dialect send requests to: exact, or ending in ``{name}`` for a rest of any length."""
 
     method: str
     path: str
 
 
 class Peeked(msgspec.Struct, frozen=True):
-    """The few facts of a request body the gateway acts on."""
+    """The few facts of a request the gateway acts on."""
 
     model: str
     """As the client wrote it."""
     stream: bool
     include_usage: bool
-    """The client asked for the usage chunk of a stream itself."""
+    """The client asked for the usage chunk of a stream itself (always, where the dialect has no choice)."""
     choices: int
     """How many answers it wants."""
     spans: tuple[Span | None, ...] = ()
     """Where in the body the fields are that the dialect's own ``encode_request`` patches; nobody else reads them."""
+    operation: Operation = "chat"
+    variant: str = ""
+    """The dialect's own word for which of its shapes this is (``generate``, ``json_array``); nobody else reads it."""
+
+
+class AnswerContext(msgspec.Struct, frozen=True, kw_only=True):
+    """What an answer's writer must know besides the answer. No clock, no dice: they come in here."""
+
+    attempt_id: str
+    """Hex. Ids the upstream did not give are made from it: ``msg_<attempt_id>``, ``call_<attempt_id>_<number>``."""
+    request_id: str = ""
+    created_epoch_s: int = 0
+    model: str = ""
+    """The model's name where the upstream's answer has none."""
+    include_usage: bool = True
+    choices: int = 1
+    variant: str = ""
+    """``Peeked.variant`` of the request."""
+    request: ChatRequest | None = None
+    """For what an answer repeats of its request (Responses), custom tools, legacy functions."""
+    names: Mapping[str, str] = {}
+    """Tool names as the upstream knows them, to the client's; absent ones are the same."""
+    call_ids: Mapping[str, str] = {}
+    """The same for ids of calls."""
+    estimated_input_tokens: int = 0
+    """Used, and marked, only where the upstream tells no usage."""
+    elapsed_ns: Callable[[], int] = int
+    """Since the request began: Ollama's answers say how long they took."""
+
+
+class Outgoing(msgspec.Struct, frozen=True, kw_only=True):
+    """A request in an upstream's words."""
+
+    path: str
+    """Appended to the connection's base URL, e.g. ``/chat/completions``; may hold a query."""
+    body: tuple[Part, ...]
+    names: Mapping[str, str] = {}
+    """For ``AnswerContext.names``."""
+    call_ids: Mapping[str, str] = {}
+
+
+class Listed(msgspec.Struct, frozen=True):
+    """A model a caller can call."""
+
+    id: str
+    """``provider/model``."""
+    created_epoch_s: int
+    context_tokens: int = 0
+    output_tokens: int = 0
+
+
+class Listing(msgspec.Struct, frozen=True):
+    """A request about models that is answered from the configuration: a list, one model, a version."""
+
+    method: str
+    path: str
+    """As in Endpoint."""
+    claims: Callable[[Asked], bool]
+    """Several dialects may share a path: the one that claims the request answers; OpenAI's claims what nobody else does."""
+    render: Callable[[Asked, Sequence[Listed]], bytes]
+    """The body. Raises UnknownModel, ClientError."""
+
+
+class ClientSide(msgspec.Struct, frozen=True, kw_only=True):
+    """What a client of the dialect sends and expects."""
+
+    endpoints: tuple[Endpoint, ...]
+    listings: tuple[Listing, ...] = ()
+    peek: Callable[[Asked], Peeked]
+    """Raises ClientError naming the field and what to write instead."""
+    read_request: Callable[[Asked, Peeked], ChatRequest]
+    """The whole request. Raises ClientError, for a count too."""
+    write_answer: Callable[[ChatResponse, AnswerContext], bytes]
+    encoder: Callable[[AnswerContext], StreamEncoder]
+    stream_headers: tuple[tuple[bytes, bytes], ...]
+    """Head of a stream: content-type first. Of a ``json_array`` variant: see ``stream_headers_of``."""
+    heartbeat: bytes = b": keep-alive\n\n"
+    """Sent while an upstream is silent; b"": the dialect has nothing that may be sent."""
+    needs_head: bool = False
+    """Clients wait for head and first events: they are sent after a short silence even if there is no content yet."""
+    error_status: Callable[[OmniRouteError], int]
+    error_body: Callable[[OmniRouteError, str], bytes]
+    """``(error, request_id)``."""
+    error_event: Callable[[OmniRouteError, str], bytes]
+    """The same as the last event of a stream that had begun."""
+    write_count: Callable[[int, bool], bytes] | None = None
+    """``(input_tokens, estimated)``: the answer to a request whose operation is ``count``."""
+    checker: Callable[[], Checker]
+    """Of the dialect's stream grammar."""
+
+
+class Counting(msgspec.Struct, frozen=True):
+    """An upstream's endpoint that counts the tokens of a request."""
+
+    write_request: Callable[[ChatRequest, Quirks, Notes], Outgoing]
+    read_answer: Callable[[bytes], int]
+    """Raises ValueError."""
+
+
+class UpstreamSide(msgspec.Struct, frozen=True, kw_only=True):
+    """What an upstream of the dialect is sent, and answers."""
+
+    credential: Literal["bearer", "x-api-key", "x-goog-api-key"]
+    headers: tuple[tuple[bytes, bytes], ...] = ()
+    """Sent with every request (``anthropic-version``), unless the client or the connection says otherwise."""
+    write_request: Callable[[ChatRequest, Quirks, Notes], Outgoing]
+    """Raises Unsupported for content that cannot be carried; notes what is lost."""
+    framing: Framing
+    shapes: tuple[object, ...]
+    """Of hot events, see ``_speedups.stream_py``."""
+    decoder: Callable[[Quirks], StreamDecoder]
+    read_answer: Callable[[bytes, Quirks], ChatResponse]
+    """A whole answer. Raises ValueError if it is none; a body that is an error: ``read_failure`` first."""
+    read_failure: Callable[[bytes], bytes | None]
+    """The error (JSON, for ``read_stream_error``) that a body under a success status is, None for an answer.
+    Raises ValueError: neither."""
+    counting: Counting | None = None
+
+
+class Identity(msgspec.Struct, frozen=True, kw_only=True):
+    """Both sides speak the dialect: bytes pass (translation.md §1.2, lane 0)."""
+
+    encode_request: EncodeRequest
+    path: Callable[[Peeked, str], str]
+    """``(peeked, model)``: where the request goes, appended to the base URL."""
+    forwarded: tuple[bytes, ...] = ()
+    """Client headers the upstream gets to see, beside those of all dialects."""
+    hide: Callable[[bytes, Peeked], bool] | None = None
+    """Whether an event's data is there only because the gateway asked for it, and not for the client."""
+    unfold: Callable[[bytes], bytes | None] | None = None
+    """A whole answer, sent where a stream was asked for, as the stream it should have been; None: it is not one."""
+    usage_of_body: Callable[[bytes], Usage]
+    """Counts of a whole answer, read without building it. Never raises."""
 
 
 class EncodeRequest(Protocol):
     """The upstream's body, in parts: the client's bytes except for the fields the gateway owns."""
 
-    def __call__(self, body: bytes, peeked: Peeked, *, model: str) -> tuple[Part, ...]:
+    def __call__(self, body: bytes, peeked: Peeked, *, model: str, quirks: Quirks) -> tuple[Part, ...]:
         """``model`` is the name the upstream knows; the parts are to be written in order."""
         ...
 
 
-class Dialect(msgspec.Struct, frozen=True):
-    """A wire format, as values and pure functions. One constant ``DIALECT`` per folder in ``dialects/``."""
+class GrammarError(ValueError):
+    """A stream of ours breaks its dialect's grammar."""
+
+
+class Checker(Protocol):
+    """A dialect's stream grammar as a state machine. Raises GrammarError saying which rule and where."""
+
+    def event(self, name: bytes, data: bytes) -> None:
+        """One event: SSE's name (b"" if none) and data; a line of NDJSON; an element of an array."""
+        ...
+
+    def end(self) -> None:
+        """The stream is over: cleanly, or with the dialect's own error as its last event."""
+        ...
+
+
+class Dialect(msgspec.Struct, frozen=True, kw_only=True):
+    """A wire format. Either side may be missing: ``openai_completions`` has clients only."""
 
     name: str
-    endpoints: tuple[Endpoint, ...]
-    """What clients call; the edge builds its route table from it."""
-    path: str
-    """Appended to a connection's base URL."""
-    peek: Callable[[bytes], Peeked]
-    encode_request: EncodeRequest
-    tap: Callable[[Peeked], SseTap]
-    classify_event: Callable[[bytes], EventKind]
-    usage_of: Callable[[bytes], Usage]
-    unfold: Callable[[bytes], bytes]
-    """A whole answer as the stream it should have been."""
-    read_answer: Callable[[bytes], tuple[bytes | None, Usage]]
-    """The error that a body under a success status is, None for an answer, and what that cost. ValueError: neither."""
-    error_body: Callable[[OmniRouteError, str], bytes]
-    error_event: Callable[[OmniRouteError, str], bytes]
+    client: ClientSide | None = None
+    upstream: UpstreamSide | None = None
+    identity: Identity | None = None

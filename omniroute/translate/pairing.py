@@ -1,0 +1,162 @@
+"""Which dialects can be paired, and how: identity where both sides speak the same, else through the hub.
+
+Whoever carries a request (the pipeline, ``omniroute translate``, a test) does it through a :class:`Pair`: the request out,
+then either the whole answer or the stream back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+import msgspec
+
+from omniroute._speedups import StreamCore
+from omniroute.domain import Quirks, Usage
+from omniroute.errors import UpstreamError
+from omniroute.translate.canonical import ChatRequest, ChatResponse
+from omniroute.translate.dialect import AnswerContext, Asked, ClientSide, Dialect, Outgoing, Peeked, UpstreamSide
+from omniroute.translate.fold import Folder
+from omniroute.translate.notes import Notes
+from omniroute.translate.observer import Observer
+from omniroute.translate.stream import Machine
+from omniroute.translate.tags import TagStage, strip_tags, strip_tags_of_response
+from omniroute.translate.upstream_errors import read_stream_error
+
+CARRIER: Final = b"omr1:"
+"""Begins what we hide in a place clients send back unchanged (translation.md §15): no vendor may see it."""
+
+
+class Answer(msgspec.Struct, frozen=True):
+    """A whole answer for the client, and what it cost."""
+
+    body: bytes
+    usage: Usage
+
+
+class Pair:
+    """One way through: a client's dialect and an upstream's."""
+
+    __slots__ = ("client", "same", "upstream")
+
+    def __init__(self, client: Dialect, upstream: Dialect) -> None:
+        """Raises ValueError if ``client`` has no clients or ``upstream`` no upstreams."""
+        if client.client is None or upstream.upstream is None:
+            raise ValueError(f"there is no way from {client.name} to {upstream.name}")
+        self.client = client
+        self.upstream = upstream
+        self.same = client.name == upstream.name and client.identity is not None
+
+    # -- the two sides, known to be there ---------------------------------------------------------------------------
+    @property
+    def near(self) -> ClientSide:
+        """What the client speaks."""
+        assert self.client.client is not None
+        return self.client.client
+
+    @property
+    def far(self) -> UpstreamSide:
+        """What the upstream speaks."""
+        assert self.upstream.upstream is not None
+        return self.upstream.upstream
+
+    def passes(self, body: bytes) -> bool:
+        """Whether a request's bytes may go on as they are: same dialect, and none of our carriers in it."""
+        return self.same and CARRIER not in body
+
+    def request(
+        self,
+        asked: Asked,
+        peeked: Peeked,
+        canonical: Callable[[], ChatRequest],
+        *,
+        model: str,
+        quirks: Quirks,
+        notes: Notes,
+    ) -> Outgoing:
+        """The request as the upstream gets it; ``canonical`` is called only if it must be understood.
+
+        Raises ClientError for a request that is wrong, ``Unsupported`` for one this upstream's dialect cannot carry.
+        """
+        if self.passes(asked.body):
+            identity = self.client.identity
+            assert identity is not None
+            parts = identity.encode_request(asked.body, peeked, model=model, quirks=quirks)
+            return Outgoing(path=identity.path(peeked, model), body=parts)
+        return self.far.write_request(msgspec.structs.replace(canonical(), model=model), quirks, notes)
+
+    def answer(self, body: bytes, context: AnswerContext, quirks: Quirks, *, passed: bool) -> Answer:
+        """The whole answer ``body`` for the client. ``passed``: what ``passes`` said of the request.
+
+        Raises UpstreamError for an error under a success status; ValueError for what is no answer at all.
+        """
+        try:
+            failure = self.far.read_failure(body)
+        except ValueError:
+            if passed:
+                raise
+            return self._folded(body, context, quirks)
+        if failure is not None:
+            raise read_stream_error(failure)
+        if passed:
+            identity = self.client.identity
+            assert identity is not None
+            return Answer(strip_tags(body), identity.usage_of_body(body))
+        response = strip_tags_of_response(self.far.read_answer(body, quirks), think=quirks.think_tags)
+        return self._written(response, context)
+
+    def core(
+        self, context: AnswerContext, peeked: Peeked, quirks: Quirks, *, passed: bool, max_event_bytes: int
+    ) -> tuple[StreamCore, Machine | Observer]:
+        """What a pump feeds the upstream's stream through, and who knows what went by."""
+        decoder = self.far.decoder(quirks)
+        machine: Machine | Observer
+        if passed:
+            assert self.client.identity is not None
+            machine = Observer(decoder, self.client.identity, peeked)
+        else:
+            machine = Machine(
+                decoder,
+                self.near.encoder(context),
+                TagStage(think=quirks.think_tags),
+                choices=context.choices,
+                estimated_input=context.estimated_input_tokens,
+            )
+        core = StreamCore(
+            machine,
+            framing=self.far.framing,
+            shapes=self.far.shapes,
+            forward=passed,
+            max_event_bytes=max_event_bytes,
+        )
+        return core, machine
+
+    def _folded(self, body: bytes, context: AnswerContext, quirks: Quirks) -> Answer:
+        """An answer that came as a stream although none was asked for."""
+        folder = Folder()
+        machine = Machine(
+            self.far.decoder(quirks),
+            folder,
+            TagStage(think=quirks.think_tags),
+            choices=context.choices,
+            estimated_input=context.estimated_input_tokens,
+        )
+        core = StreamCore(machine, framing=self.far.framing, shapes=self.far.shapes, max_event_bytes=len(body) + 1)
+        core.feed(body)
+        core.finish()
+        if machine.failure is not None:
+            raise machine.failure
+        if not machine.content:
+            raise ValueError("neither an answer nor a stream of one")
+        return self._written(folder.response(), context)
+
+    def _written(self, response: ChatResponse, context: AnswerContext) -> Answer:
+        failed = next((c.finish for c in response.candidates if c.finish and c.finish.reason == "error"), None)
+        if failed is not None:
+            raise UpstreamError(
+                f"The provider ended its answer with '{failed.raw}'{': ' if failed.detail else ''}{failed.detail}.",
+                error_class="in_band_error",
+                answered=True,
+                code="upstream_error",
+            )
+        return Answer(self.near.write_answer(response, context), response.usage)

@@ -1,0 +1,259 @@
+"""Streams through the hub: a decoder's events, cleaned of tags, into an encoder, one upstream event at a time.
+
+Theory of operation
+-------------------
+``_speedups`` cuts the upstream's bytes into events and hands each to a :class:`Machine`, which returns the client's bytes
+for it. Most events of a stream are one more piece of text in a block that is already open, and the client's bytes for
+it differ from the last ones in that text alone. So after each event the machine tells (``lanes``) which **hot shapes**
+may now be answered without it: for a shape, choice and index as they stand in the event, the bytes before and after the
+text (a :class:`Frame`). The compiled half matches the shape, copies the still-escaped text between head and tail, and
+calls nobody. The next event that is not hot comes here again, after ``caught``: what the lanes carried meanwhile. A
+stream gives the same bytes with and without lanes; a test cuts every vector both ways.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Final, Protocol
+
+import msgspec
+
+from omniroute.domain import Usage
+from omniroute.errors import UpstreamError
+from omniroute.translate.events import (
+    Close,
+    Delta,
+    End,
+    Failure,
+    Finish,
+    Open,
+    Report,
+    Sign,
+    Start,
+    StreamEvent,
+    Whole,
+)
+
+BYTES_PER_TOKEN: Final = 4
+"""For the estimate of an answer whose upstream told no usage: of English text, by and large."""
+
+
+class Hot(msgspec.Struct, frozen=True):
+    """A shape of the upstream's events that now feeds an open block."""
+
+    shape: int
+    """Which of ``UpstreamSide.shapes``."""
+    choice: int
+    """As the event writes it (0 where the shape has no CHOICE)."""
+    index: int
+    """As the event writes it (0 where the shape has no INDEX)."""
+    block: int
+
+
+class Frame(msgspec.Struct, frozen=True):
+    """The client's bytes around a text: ``head`` [``sequence`` ``middle``] text ``tail``."""
+
+    head: bytes
+    tail: bytes
+    middle: bytes | None = None
+    """Not None: a number that grows by one per event is written between ``head`` and it (Responses)."""
+    keep: bool = False
+    """The text is also kept, and handed to ``StreamEncoder.caught``."""
+    silent: bool = False
+    """Nothing is written now; the text is only kept."""
+
+
+class Lane(msgspec.Struct, frozen=True):
+    """An armed shape."""
+
+    hot: Hot
+    frame: Frame
+    tags: tuple[bytes, ...]
+    """A text in which one of these (unescaped, ``<`` first) may begin is not hot."""
+
+
+class StreamDecoder(Protocol):
+    """Events of one upstream dialect, read. State per stream; sans-IO."""
+
+    def decode(self, name: bytes, data: bytes) -> Iterable[StreamEvent]:
+        """What one event says. ``name``: of the SSE event, b"" if it has none. Never raises on what a vendor may send."""
+        ...
+
+    def finish(self) -> Iterable[StreamEvent]:
+        """The input is over: ends with End or Failure, unless one was given already (translation.md §13.2)."""
+        ...
+
+    def hot(self) -> Iterable[Hot]:
+        """Shapes that feed an open block from now on, until the next ``decode``."""
+        ...
+
+    def caught(self, block: int, deltas: int, stash: bytes) -> None:
+        """``deltas`` events went by for ``block``; ``stash``: the last value of the shape's STASH member, b"" if none."""
+        ...
+
+
+class StreamEncoder(Protocol):
+    """Events of one client dialect, written. State per stream; sans-IO."""
+
+    sequence: int
+    """Next number for frames with a ``middle``."""
+
+    def encode(self, event: StreamEvent) -> bytes:
+        """The client's bytes for one event, b"" if it says nothing yet or cannot."""
+        ...
+
+    def frame(self, block: int) -> Frame | None:
+        """How further text of ``block`` is written; None: every delta must come to ``encode``."""
+        ...
+
+    def caught(self, block: int, text: bytes) -> None:
+        """``text`` (escaped) of ``block`` was written (or kept) by its frame, whose ``keep`` was set."""
+        ...
+
+
+class Stage(Protocol):
+    """Something between decoder and encoder: the tag cleaner."""
+
+    def apply(self, event: StreamEvent) -> Iterable[StreamEvent]:
+        """The events to go on with."""
+        ...
+
+    def block_of(self, block: int) -> int:
+        """What the encoder knows the decoder's open ``block`` as."""
+        ...
+
+    def tags(self, block: int) -> tuple[bytes, ...] | None:
+        """Tags that must not pass by in a lane of ``block``; None: nothing of it may (a tag may be half read)."""
+        ...
+
+
+class Sequencer(Protocol):
+    """The counter the lanes share; ``_speedups.StreamCore`` is one."""
+
+    sequence: int
+
+
+class Machine:
+    """One stream on its way from an upstream's dialect to a client's."""
+
+    __slots__ = (
+        "_decoder", "_delivered_bytes", "_encoder", "_ended", "_estimate_input", "_finished", "_stage", "choices",
+        "content", "done", "failure", "finishes", "lost", "model", "usage",
+    )  # fmt: skip
+
+    def __init__(
+        self, decoder: StreamDecoder, encoder: StreamEncoder, stage: Stage, *, choices: int, estimated_input: int
+    ) -> None:
+        self._decoder = decoder
+        self._encoder = encoder
+        self._stage = stage
+        self._estimate_input = estimated_input
+        self._delivered_bytes = 0
+        self._ended = False
+        self._finished: set[int] = set()
+        self.choices = choices
+        self.content = False
+        """Something has been said: this stream may be committed to the client."""
+        self.done = False
+        """The end mark was seen: nothing of use follows."""
+        self.failure: UpstreamError | None = None
+        self.finishes = 0
+        self.usage = Usage()
+        self.model = ""
+        """The first the upstream named."""
+        self.lost: list[Finish] = []
+        """Finishes whose reason nobody knows."""
+
+    @property
+    def finished(self) -> bool:
+        """Every choice has finished."""
+        return self.finishes >= self.choices
+
+    def event(self, name: bytes, data: bytes) -> bytes:
+        """The client's bytes for one event of the upstream."""
+        return self._carry(self._decoder.decode(name, data))
+
+    def finish(self) -> bytes:
+        """The client's bytes at the end of the upstream's input: nothing if ``done``."""
+        return self._carry(self._decoder.finish())
+
+    def fail(self, error: UpstreamError) -> bytes:
+        """The client's bytes for a failure outside the stream (reset, deadline), nothing if it had ended."""
+        return self._carry((Failure(error),))
+
+    def lanes(self) -> Sequence[Lane]:
+        """What may go by without ``event`` until the next call of it."""
+        if self._ended:
+            return ()
+        armed: list[Lane] = []
+        for hot in self._decoder.hot():
+            tags = self._stage.tags(hot.block)
+            frame = None if tags is None else self._encoder.frame(self._stage.block_of(hot.block))
+            if frame is not None and tags is not None:
+                armed.append(Lane(hot, frame, tags))
+        return armed
+
+    def caught(self, lane: Lane, deltas: int, text_bytes: int, kept: bytes, stash: bytes) -> None:
+        """``lane`` has carried ``deltas`` events with ``text_bytes`` of text since it was armed."""
+        self._delivered_bytes += text_bytes
+        if deltas:
+            self.content = True
+        self._decoder.caught(lane.hot.block, deltas, stash)
+        if kept:
+            self._encoder.caught(self._stage.block_of(lane.hot.block), kept)
+
+    def begin(self, sequencer: Sequencer) -> None:
+        """Before ``event``, ``finish`` or ``fail``: the encoder's counter goes on where the lanes left it."""
+        self._encoder.sequence = sequencer.sequence
+
+    def settle(self, sequencer: Sequencer) -> None:
+        """After them: the lanes' counter goes on where the encoder left it."""
+        sequencer.sequence = self._encoder.sequence
+
+    def _carry(self, events: Iterable[StreamEvent]) -> bytes:
+        out: list[bytes] = []
+        for raw in events:
+            for event in self._stage.apply(raw):
+                if self._ended:
+                    break
+                self._note(event)
+                if isinstance(event, End) and not self.usage.known:
+                    # Only a client whose dialect demands numbers is told these; the ledger keeps them as unknown.
+                    out.append(self._encoder.encode(Report(self._estimate())))
+                out.append(self._encoder.encode(event))
+        return b"".join(out)
+
+    def _note(self, event: StreamEvent) -> None:
+        match event:
+            case Delta():
+                self.content = True
+                self._delivered_bytes += len(event.text)
+            case Whole() | Sign():
+                self.content = True
+            case Open(kind="tool"):
+                self.content = True
+            case Start():
+                self.model = self.model or event.model
+                if event.usage is not None:
+                    self.usage = event.usage
+            case Report():
+                self.usage = event.usage
+            case Finish():
+                self.content = True
+                self._finished.add(event.choice)
+                self.finishes = len(self._finished)
+                if event.finish.unknown:
+                    self.lost.append(event)
+            case Failure():
+                self.failure = event.error
+                self._ended = self.done = True
+            case End():
+                self.content = self._ended = self.done = True
+            case Close():
+                pass
+            case _:
+                pass
+
+    def _estimate(self) -> Usage:
+        output = -(-self._delivered_bytes // BYTES_PER_TOKEN)
+        return Usage(input_total=self._estimate_input, output_total=output)
