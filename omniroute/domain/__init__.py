@@ -3,6 +3,7 @@
 from omniroute.domain.caller import Caller
 from omniroute.domain.connection import Connection, Timeouts, TlsProfile
 from omniroute.domain.ids import counter_id
+from omniroute.domain.quirks import PRESETS, Quirks
 from omniroute.domain.record import AttemptRecord, OpenAttempt
 from omniroute.domain.secret import Secret
 from omniroute.domain.snapshot import RuntimeSettings, Snapshot, SnapshotDocument, Target
@@ -10,10 +11,12 @@ from omniroute.domain.summary import Summary
 from omniroute.domain.usage import Usage
 
 __all__ = [
+    "PRESETS",
     "AttemptRecord",
     "Caller",
     "Connection",
     "OpenAttempt",
+    "Quirks",
     "RuntimeSettings",
     "Secret",
     "Snapshot",

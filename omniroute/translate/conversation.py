@@ -1,0 +1,126 @@
+"""The shape of a conversation: turns merged, tool results beside their calls (translation.md §11.3, §11.4).
+
+Pure: turns in, turns out. Writers of dialects choose which of it their target demands.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Final
+
+import msgspec
+
+from omniroute.translate.canonical import Block, Text, ToolCall, ToolResult, Turn
+from omniroute.translate.notes import Notes
+
+NO_RESULT: Final = "The tool gave no result."
+"""Stands where a client left a call unanswered: vendors refuse such a conversation."""
+
+
+def merged(turns: Iterable[Turn]) -> tuple[Turn, ...]:
+    """Neighbouring turns of one role as one: blocks one after another, never glued. System turns stay apart."""
+    out: list[Turn] = []
+    for turn in turns:
+        last = out[-1] if out else None
+        if last is not None and last.role == turn.role != "system":
+            out[-1] = msgspec.structs.replace(last, blocks=last.blocks + turn.blocks)
+        else:
+            out.append(turn)
+    return tuple(out)
+
+
+def without_empty(turns: Iterable[Turn], *, blank: bool = False) -> tuple[Turn, ...]:
+    """Without empty texts (``blank``: nor texts of white space only) and the turns that leaves empty."""
+
+    def says(block: Block) -> bool:
+        return not isinstance(block, Text) or bool(block.text.strip() if blank else block.text)
+
+    kept = (msgspec.structs.replace(turn, blocks=tuple(filter(says, turn.blocks))) for turn in turns)
+    return tuple(turn for turn in kept if turn.blocks)
+
+
+def paired(turns: Iterable[Turn], notes: Notes, *, in_call_order: bool = False) -> tuple[Turn, ...]:
+    """Every call answered in the user turn right after it, results first, other content after.
+
+    Results find their call by id, without one by name and then by order (Gemini, Ollama). Calls without an id get one,
+    ids used twice in a turn become different, results learn their call's name. A result without a call is dropped, a call
+    without a result gets an error as its result; both are noted. ``in_call_order``: results follow the order of the calls
+    instead of the client's.
+    """
+    out: list[Turn] = []
+    waiting: list[ToolCall] = []
+    serial = 0
+    for turn in turns:
+        if turn.role == "assistant":
+            if waiting:
+                out.append(Turn(role="user", blocks=_answers((), waiting, notes, in_call_order), at=out[-1].at))
+            named = _with_ids(turn, serial)
+            serial += sum(isinstance(block, ToolCall) for block in turn.blocks)
+            waiting = [block for block in named.blocks if isinstance(block, ToolCall)]
+            out.append(named)
+        elif turn.role == "user":
+            results = [block for block in turn.blocks if isinstance(block, ToolResult)]
+            rest = tuple(block for block in turn.blocks if not isinstance(block, ToolResult))
+            blocks = _answers(results, waiting, notes, in_call_order) + rest
+            waiting = []
+            if blocks:
+                out.append(msgspec.structs.replace(turn, blocks=blocks))
+        else:
+            out.append(turn)
+    if waiting:
+        out.append(Turn(role="user", blocks=_answers((), waiting, notes, in_call_order), at=out[-1].at))
+    return tuple(out)
+
+
+def calls_by_id(turns: Iterable[Turn]) -> dict[str, ToolCall]:
+    """The latest call of each id."""
+    return {block.call_id: block for turn in turns for block in turn.blocks if isinstance(block, ToolCall)}
+
+
+def _with_ids(turn: Turn, serial: int) -> Turn:
+    """Calls of ``turn`` with ids, all different. Invented ones depend on the call's place only: asked again, the same."""
+    seen: set[str] = set()
+    blocks: list[Block] = []
+    for block in turn.blocks:
+        if isinstance(block, ToolCall):
+            call_id = block.call_id
+            if not call_id or call_id in seen:
+                call_id = f"{block.call_id or 'call'}_{serial + len(seen)}"
+                blocks.append(msgspec.structs.replace(block, call_id=call_id))
+                seen.add(call_id)
+                continue
+            seen.add(call_id)
+        blocks.append(block)
+    return msgspec.structs.replace(turn, blocks=tuple(blocks))
+
+
+def _answers(
+    results: Iterable[ToolResult], calls: list[ToolCall], notes: Notes, in_call_order: bool
+) -> tuple[ToolResult, ...]:
+    """One result for each of ``calls``."""
+    answered: dict[str, ToolResult] = {}
+    for result in results:
+        call = next(_candidates(result, (call for call in calls if call.call_id not in answered)), None)
+        if call is None:
+            notes.add(result.at, "dropped", "no call of the turn before it has this id")
+            continue
+        answered[call.call_id] = msgspec.structs.replace(
+            result, call_id=call.call_id, name=call.name, custom=call.custom
+        )
+    for call in calls:
+        if call.call_id not in answered:
+            notes.add(call.at, "synthesised", "the call has no result; an error stands for it")
+            answered[call.call_id] = ToolResult(
+                call_id=call.call_id, name=call.name, blocks=(Text(text=NO_RESULT),), is_error=True,
+                custom=call.custom, at=call.at,
+            )  # fmt: skip
+    if in_call_order:
+        return tuple(answered[call.call_id] for call in calls)
+    return tuple(answered.values())
+
+
+def _candidates(result: ToolResult, calls: Iterable[ToolCall]) -> Iterator[ToolCall]:
+    """Those of ``calls`` that ``result`` may answer, best first."""
+    for call in calls:
+        if result.call_id == call.call_id if result.call_id else not result.name or result.name == call.name:
+            yield call
