@@ -172,7 +172,7 @@ class Refusal(msgspec.Struct, frozen=True, tag="refusal", kw_only=True):
 
 
 class Opaque(msgspec.Struct, frozen=True, tag="opaque", kw_only=True):
-    """A block only ``origin`` understands: server tool calls and their results, unknown kinds. Never shown to others."""
+    """A block only ``origin`` understands: server tool calls, their results, unknown kinds. Never shown to others."""
 
     origin: str
     raw: Json
@@ -305,7 +305,7 @@ class ChatRequest(msgspec.Struct, frozen=True, kw_only=True):
     stream: bool | None = None
     include_usage: bool = False
     ext: tuple[tuple[str, Json], ...] = ()
-    """Top-level members that only ``origin`` knows, by their wire name (``container``, ``safetySettings``, ``truncation``,
+    """Top-level members that only ``origin`` knows, by their wire name (``container``, ``safetySettings``,
     ``prediction`` ...) and members of no dialect at all. Written only by ``origin``'s own dialect."""
 
 

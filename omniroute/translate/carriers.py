@@ -1,8 +1,8 @@
 """Carriers: where a signature hides in a dialect that has no place for it, and comes back (translation.md §15).
 
-A client sends some texts back unchanged: an Anthropic signature, a Responses item's ``encrypted_content``. Foreign data
-travels there as ``omr1:<origin>[-redacted]:[<item id>:]<data>``. A carrier says whose it is, so it is never shown to a vendor
-that did not make it.
+A client sends some texts back unchanged: an Anthropic signature, a Responses item's ``encrypted_content``. Foreign
+data travels there as ``omr1:<origin>[-redacted]:[<item id>:]<data>``. A carrier says whose it is, so it is never shown
+to a vendor that did not make it.
 """
 
 from __future__ import annotations

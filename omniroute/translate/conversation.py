@@ -43,9 +43,9 @@ def paired(turns: Iterable[Turn], notes: Notes, *, in_call_order: bool = False) 
     """Every call answered in the user turn right after it, results first, other content after.
 
     Results find their call by id, without one by name and then by order (Gemini, Ollama). Calls without an id get one,
-    ids used twice in a turn become different, results learn their call's name. A result without a call is dropped, a call
-    without a result gets an error as its result; both are noted. ``in_call_order``: results follow the order of the calls
-    instead of the client's.
+    ids used twice in a turn become different, results learn their call's name. A result without a call is dropped, a
+    call without a result gets an error as its result; both are noted. ``in_call_order``: results follow the order of
+    the calls instead of the client's.
     """
     out: list[Turn] = []
     waiting: list[ToolCall] = []
@@ -78,7 +78,7 @@ def calls_by_id(turns: Iterable[Turn]) -> dict[str, ToolCall]:
 
 
 def _with_ids(turn: Turn, serial: int) -> Turn:
-    """Calls of ``turn`` with ids, all different. Invented ones depend on the call's place only: asked again, the same."""
+    """Calls of ``turn`` with ids, all different. Invented ones depend on the call's place only."""
     seen: set[str] = set()
     blocks: list[Block] = []
     for block in turn.blocks:

@@ -1,7 +1,7 @@
 """What a dialect is: its client side, its upstream side, and what it does when both sides speak it.
 
-One constant ``DIALECT`` per folder in ``dialects/``. All values and pure functions: whoever holds a :class:`Dialect` knows
-everything about a wire format that is not transport.
+One constant ``DIALECT`` per folder in ``dialects/``. All values and pure functions: whoever holds a :class:`Dialect`
+knows everything about a wire format that is not transport.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from omniroute.translate.stream import StreamDecoder, StreamEncoder
 Span = tuple[int, int]
 Part = bytes | memoryview
 Framing = Literal["sse", "ndjson"]
-"""How an upstream's stream is cut. ``sse`` also takes bare JSON objects and a JSON array of them (translation.md §3.1)."""
+"""How an upstream's stream is cut. ``sse`` also takes bare JSON objects and an array of them (translation.md §3.1)."""
 Operation = Literal["chat", "count"]
 
 
@@ -28,13 +28,24 @@ class Asked(Protocol):
     """A client's request as far as a dialect reads it; ``ports.Incoming`` is one."""
 
     @property
-    def path(self) -> str: ...
+    def path(self) -> str:
+        """Decoded, without the query."""
+        ...
+
     @property
-    def query(self) -> bytes: ...
+    def query(self) -> bytes:
+        """As it came, without the question mark."""
+        ...
+
     @property
-    def headers(self) -> Mapping[bytes, bytes]: ...
+    def headers(self) -> Mapping[bytes, bytes]:
+        """Names in lower case."""
+        ...
+
     @property
-    def body(self) -> bytes: ...
+    def body(self) -> bytes:
+        """Whole."""
+        ...
 
 
 class Endpoint(msgspec.Struct, frozen=True):
@@ -114,7 +125,7 @@ class Listing(msgspec.Struct, frozen=True):
     path: str
     """As in Endpoint."""
     claims: Callable[[Asked], bool]
-    """Several dialects may share a path: the one that claims the request answers; OpenAI's claims what nobody else does."""
+    """Several dialects may share a path: who claims the request answers it; OpenAI's claims what nobody else does."""
     render: Callable[[Asked, Sequence[Listed]], bytes]
     """The body. Raises UnknownModel, ClientError."""
 

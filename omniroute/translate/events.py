@@ -1,11 +1,11 @@
 """Stream events: what a chunk of any dialect says, in words of ours (translation.md §2).
 
 Order, which every decoder keeps: one ``Start``; then for each block ``Open``, any number of ``Delta`` / ``Sign`` /
-``Cite`` / ``Probabilities``, ``Close``; ``Whole`` for a block that comes in one piece; ``Report`` at any time; ``Finish``
-once per choice; at last one ``End`` or one ``Failure``. ``block`` numbers rise in order of opening and are unique within a
-stream, over all choices. Blocks of several tool calls may be open at once (Chat interleaves their fragments); every
-block is closed before its choice finishes. Text in ``Delta`` is **escaped**: the bytes between the quotes of the JSON
-string it arrived in, never decoded on the way (translation.md §1.3).
+``Cite`` / ``Probabilities``, ``Close``; ``Whole`` for a block that comes in one piece; ``Report`` at any time;
+``Finish`` once per choice; at last one ``End`` or one ``Failure``. ``block`` numbers rise in order of opening and are
+unique within a stream, over all choices. Blocks of several tool calls may be open at once (Chat interleaves their
+fragments); every block is closed before its choice finishes. Text in ``Delta`` is **escaped**: the bytes between the
+quotes of the JSON string it arrived in, never decoded on the way (translation.md §1.3).
 """
 
 from __future__ import annotations

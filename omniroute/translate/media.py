@@ -28,7 +28,7 @@ def read_url(url: str, at: str, *, default_type: str = "application/octet-stream
     A data URL that is not base64 is made so; only its bare media type is kept. Raises ClientError naming ``at`` for a
     URL that is neither, or bytes that are not base64.
     """
-    if not url[:5].lower() == "data:":
+    if url[:5].lower() != "data:":
         if urlsplit_scheme(url) not in {"http", "https", "gs", "file"}:
             raise ClientError(
                 f"'{at}' must be an http(s) URL or a data URL with base64 content.", param=at, code="invalid_value"
@@ -53,7 +53,7 @@ def urlsplit_scheme(url: str) -> str:
 
 
 def checked_base64(data: str, at: str) -> str:
-    """``data`` without white space. Raises ClientError naming ``at`` if it is empty or not base64 of either alphabet."""
+    """``data`` without white space. Raises ClientError naming ``at`` if it is empty or in no alphabet of base64."""
     data = _BLANKS.sub("", data)
     if not data or _BASE64.fullmatch(data) is None:
         raise ClientError(f"'{at}' must hold base64 data.", param=at, code="invalid_value")

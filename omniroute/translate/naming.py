@@ -1,4 +1,4 @@
-"""Names and ids inside what a target accepts, and back: the same input always gives the same output (translation.md §11.4)."""
+"""Names and ids inside what a target accepts, and back; the same input gives the same output (translation.md §11.4)."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Rule(msgspec.Struct, frozen=True):
     replace: str = "_"
     """Stands for characters that are not allowed; "" with ``hashed``."""
     hashed: bool = False
-    """What does not fit is replaced as a whole by letters and digits made from it (ids), else character by character."""
+    """What does not fit is replaced as a whole by letters and digits made from it (ids), else by character."""
     prefix: str = ""
     """Of hashed ones."""
 

@@ -7,7 +7,7 @@ from typing import Literal
 
 import msgspec
 
-from omniroute.errors import ClientError
+from omniroute.errors import ClientError, Kind
 
 Action = Literal["dropped", "approximated", "emulated", "synthesised"]
 Severity = Literal["info", "warning"]
@@ -28,7 +28,7 @@ class Note(msgspec.Struct, frozen=True):
 class Unsupported(ClientError):
     """The request cannot be carried to this target's dialect: content of the user would be lost. Another may do."""
 
-    kind = "unsupported"
+    kind: Kind = "unsupported"
     code = "unsupported_feature"
 
 

@@ -2,11 +2,11 @@
 
 Theory of operation
 -------------------
-``_speedups`` cuts the upstream's bytes into events and hands each to a :class:`Machine`, which returns the client's bytes
-for it. Most events of a stream are one more piece of text in a block that is already open, and the client's bytes for
-it differ from the last ones in that text alone. So after each event the machine tells (``lanes``) which **hot shapes**
-may now be answered without it: for a shape, choice and index as they stand in the event, the bytes before and after the
-text (a :class:`Frame`). The compiled half matches the shape, copies the still-escaped text between head and tail, and
+``_speedups`` cuts the upstream's bytes into events and hands each to a :class:`Machine`, which returns the client's
+bytes for it. Most events of a stream are one more piece of text in a block that is already open, and the client's bytes
+for it differ from the last ones in that text alone. So after each event the machine tells (``lanes``) which
+**hot shapes** may now be answered without it: for a shape, choice and index as they stand in the event, the bytes
+before and after the text (a :class:`Frame`). The compiled half matches the shape, copies the still-escaped text between head and tail, and
 calls nobody. The next event that is not hot comes here again, after ``caught``: what the lanes carried meanwhile. A
 stream gives the same bytes with and without lanes; a test cuts every vector both ways.
 """
@@ -21,7 +21,6 @@ import msgspec
 from omniroute.domain import Usage
 from omniroute.errors import UpstreamError
 from omniroute.translate.events import (
-    Close,
     Delta,
     End,
     Failure,
@@ -33,6 +32,9 @@ from omniroute.translate.events import (
     StreamEvent,
     Whole,
 )
+
+_SAYS: Final = (Delta, Whole, Sign, Finish, End)
+"""Events after which an answer has begun, if only an empty one; so has it when a tool is called."""
 
 BYTES_PER_TOKEN: Final = 4
 """For the estimate of an answer whose upstream told no usage: of English text, by and large."""
@@ -76,7 +78,7 @@ class StreamDecoder(Protocol):
     """Events of one upstream dialect, read. State per stream; sans-IO."""
 
     def decode(self, name: bytes, data: bytes) -> Iterable[StreamEvent]:
-        """What one event says. ``name``: of the SSE event, b"" if it has none. Never raises on what a vendor may send."""
+        """What one event says. ``name``: of the SSE event, b"" if it has none. Never raises, whatever it holds."""
         ...
 
     def finish(self) -> Iterable[StreamEvent]:
@@ -88,7 +90,7 @@ class StreamDecoder(Protocol):
         ...
 
     def caught(self, block: int, deltas: int, stash: bytes) -> None:
-        """``deltas`` events went by for ``block``; ``stash``: the last value of the shape's STASH member, b"" if none."""
+        """``deltas`` events went by for ``block``; ``stash``: the last value of the shape's STASH, b"" if none."""
         ...
 
 
@@ -224,22 +226,17 @@ class Machine:
         return b"".join(out)
 
     def _note(self, event: StreamEvent) -> None:
+        if isinstance(event, _SAYS) or (isinstance(event, Open) and event.kind == "tool"):
+            self.content = True
         match event:
             case Delta():
-                self.content = True
                 self._delivered_bytes += len(event.text)
-            case Whole() | Sign():
-                self.content = True
-            case Open(kind="tool"):
-                self.content = True
             case Start():
                 self.model = self.model or event.model
-                if event.usage is not None:
-                    self.usage = event.usage
+                self.usage = event.usage or self.usage
             case Report():
                 self.usage = event.usage
             case Finish():
-                self.content = True
                 self._finished.add(event.choice)
                 self.finishes = len(self._finished)
                 if event.finish.unknown:
@@ -248,11 +245,9 @@ class Machine:
                 self.failure = event.error
                 self._ended = self.done = True
             case End():
-                self.content = self._ended = self.done = True
-            case Close():
-                pass
+                self._ended = self.done = True
             case _:
-                pass
+                return
 
     def _estimate(self) -> Usage:
         output = -(-self._delivered_bytes // BYTES_PER_TOKEN)
