@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -74,7 +73,7 @@ def test_arguments_become_an_object_without_loss(arguments: str, wrapped: bytes)
     )
 )
 def test_a_value_is_complete_and_its_beginnings_are_not(value: object) -> None:
-    text = json.dumps(value)
+    text = msgspec.json.encode(value).decode()
     whole = jsontext.escaped(text)
 
     assert jsontext.is_complete(whole)
