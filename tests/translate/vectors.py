@@ -17,10 +17,10 @@ from typing import Final, TypeVar
 import msgspec
 import pytest
 
+from omniroute.discovery import find
 from omniroute.domain import Quirks
 from omniroute.domain.quirks import PRESETS
 from omniroute.errors import OmniRouteError
-from omniroute.discovery import find
 from omniroute.translate.dialect import AnswerContext, ClientSide, Dialect, Outgoing, Peeked, UpstreamSide
 from omniroute.translate.notes import Notes
 from omniroute.translate.stream import Machine
