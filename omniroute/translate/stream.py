@@ -6,9 +6,9 @@ Theory of operation
 bytes for it. Most events of a stream are one more piece of text in a block that is already open, and the client's bytes
 for it differ from the last ones in that text alone. So after each event the machine tells (``lanes``) which
 **hot shapes** may now be answered without it: for a shape, choice and index as they stand in the event, the bytes
-before and after the text (a :class:`Frame`). The compiled half matches the shape, copies the still-escaped text between head and tail, and
-calls nobody. The next event that is not hot comes here again, after ``caught``: what the lanes carried meanwhile. A
-stream gives the same bytes with and without lanes; a test cuts every vector both ways.
+before and after the text (a :class:`Frame`). The compiled half matches the shape, copies the still-escaped text between
+head and tail, and calls nobody. The next event that is not hot comes here again, after ``caught``: what the lanes
+carried meanwhile. A stream gives the same bytes with and without lanes; a test cuts every vector both ways.
 """
 
 from __future__ import annotations
