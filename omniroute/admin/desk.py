@@ -29,8 +29,8 @@ class Desk(msgspec.Struct, frozen=True):
 Handler = Callable[[Desk, Request], Awaitable[Response]]
 
 Access = Literal["manage", "metrics", "inference", "open"]
-"""Who may call on the public socket: a key with scope ``manage``; the same or this machine; any good key, which finds its
-id in ``request.state.key_id``; anybody."""
+"""Who may call on the public socket: a key with scope ``manage``; the same or this machine; any good key, whose
+id is then ``request.state.key_id``; anybody."""
 
 
 class Endpoint(msgspec.Struct, frozen=True):

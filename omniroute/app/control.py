@@ -68,9 +68,7 @@ class Control:
         """
         from omniroute.admin.app import build_app  # noqa: PLC0415 - see above
 
-        return build_app(
-            self.administration, self.facts, self.ledger, self.responses, trusted=trusted, managed=managed
-        )
+        return build_app(self.administration, self.facts, self.ledger, self.responses, trusted=trusted, managed=managed)
 
 
 @asynccontextmanager

@@ -125,7 +125,8 @@ class Responses:
         await self.collect()
         row = await self._database.read(
             lambda connection: connection.execute(
-                "SELECT created_epoch_s, previous_response_id, sealed FROM responses WHERE response_id = ? AND key_id = ?",
+                "SELECT created_epoch_s, previous_response_id, sealed FROM responses "
+                "WHERE response_id = ? AND key_id = ?",
                 (response_id, key_id),
             ).fetchone()
         )
@@ -239,8 +240,7 @@ def _expire(connection: apsw.Connection, before_epoch_s: float, keep_bytes: int)
     gone = connection.changes()
     if gone:
         return gone
-    held = connection.execute("SELECT coalesce(sum(size_bytes), 0) FROM responses").fetchone()
-    excess = held[0] - keep_bytes if held else 0
+    excess = connection.execute("SELECT coalesce(sum(size_bytes), 0) FROM responses").get - keep_bytes
     oldest = connection.execute(
         "SELECT response_id, size_bytes FROM responses ORDER BY created_epoch_s LIMIT ?", (EXPIRE_ROWS,)
     ).fetchall()

@@ -42,9 +42,7 @@ class FakeFacts:
 class House:
     """Storage, and the two applications that control serves."""
 
-    def __init__(
-        self, administration: Administration, facts: FakeFacts, ledger: Ledger, responses: Responses
-    ) -> None:
+    def __init__(self, administration: Administration, facts: FakeFacts, ledger: Ledger, responses: Responses) -> None:
         self.administration = administration
         self.facts = facts
         self.ledger = ledger
@@ -78,6 +76,7 @@ async def open_house(folder: Path) -> AsyncIterator[House]:
         shared, area = FakeShared(), FakeArea()
         publisher = SharedPublisher(shared, area)  # type: ignore[arg-type]  # the fakes have the methods used
         administration = Administration(store, publisher, clock=lambda: 1_000_000.0, random_bytes=os.urandom)
-        house = House(administration, FakeFacts(shared), Ledger(store.database))
+        responses = Responses(folder / "rings", store.database, store.vault, lambda: 1_000_000.0)
+        house = House(administration, FakeFacts(shared), Ledger(store.database), responses)
         async with house.local, house.public:
             yield house
