@@ -160,7 +160,7 @@ class Folder:
 
 
 def unfold(response: ChatResponse, *, first_block: int = 0) -> Iterator[StreamEvent]:
-    """The events of a whole answer, from Start to Finish (no End): text in one delta, blocks from ``first_block`` on."""
+    """The events of a whole answer, Start to Finish (no End): text in one delta, blocks from ``first_block`` on."""
     yield Start(
         id=response.id,
         model=response.model,

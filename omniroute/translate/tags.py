@@ -241,33 +241,56 @@ def strip_tags(body: bytes) -> bytes:
     return b"".join(out)
 
 
+class _Nesting:
+    """Where in a JSON document a scan is."""
+
+    __slots__ = ("_lists", "_members", "_tools")
+
+    def __init__(self, tools: bool) -> None:
+        """``tools``: all of it is said to a tool."""
+        self._members: list[bytes] = [b""]
+        """Of each open container the member whose value is read; a list has that of the object around it."""
+        self._lists = [False]
+        self._tools = int(tools)
+
+    def enter(self, is_list: bool) -> None:
+        self._tools += self._members[-1] in _TOOL_MEMBERS
+        self._lists.append(is_list)
+        self._members.append(self._members[-1] if is_list else b"")
+
+    def leave(self) -> None:
+        if len(self._members) > 1:
+            self._lists.pop()
+            self._members.pop()
+            self._tools -= self._members[-1] in _TOOL_MEMBERS
+
+    def name(self, member: bytes) -> None:
+        """The value of ``member`` follows; b"": none does yet."""
+        if not self._lists[-1]:
+            self._members[-1] = member
+
+    @property
+    def at_text(self) -> bool:
+        """A string that stands here was written for people."""
+        return not self._tools and self._members[-1] in _TEXT_MEMBERS
+
+
 def _texts(body: bytes) -> Iterator[tuple[int, int]]:
-    """Where the strings are that a model wrote for people, without their quotes. A scan: the nesting is the vendor's."""
-    members: list[bytes] = [b""]
-    """Of each open container the member whose value is being read; a list has the one of the object around it."""
-    lists: list[bool] = [False]
-    tools = 1 if _TOOL_TYPE.search(body) else 0
-    key = b""
+    """Where the strings are that a model wrote for people, without their quotes; a scan, as nesting is the vendor's."""
+    nesting = _Nesting(_TOOL_TYPE.search(body) is not None)
+    last = b""
     for token in _TOKEN.finditer(body):
         text = token.group()
-        if text == b'"':
-            return
         if text in (b"{", b"["):
-            tools += members[-1] in _TOOL_MEMBERS
-            lists.append(text == b"[")
-            members.append(members[-1] if text == b"[" else b"")
+            nesting.enter(text == b"[")
         elif text in (b"}", b"]"):
-            if len(members) > 1:
-                lists.pop()
-                members.pop()
-                tools -= members[-1] in _TOOL_MEMBERS
+            nesting.leave()
         elif text == b":":
-            members[-1] = key
+            nesting.name(last)
         elif text == b",":
-            if not lists[-1]:
-                members[-1] = b""
-        elif lists[-1] or members[-1]:
-            if not tools and members[-1] in _TEXT_MEMBERS:
-                yield token.start() + 1, token.end() - 1
-        else:
-            key = text
+            nesting.name(b"")
+        elif text == b'"':
+            return
+        elif nesting.at_text:
+            yield token.start() + 1, token.end() - 1
+        last = text
