@@ -15,11 +15,11 @@ twice), every leaf allows the value, and TEXT is there and not empty. Leaves:
 
 ``TEXT``    a JSON string; its escaped bytes are what a lane carries. Exactly one per shape. Only well-formed escapes and UTF-8.
 ``CHOICE``  an integer 0..255, 0 if absent         ``INDEX``   an integer 0..65535, 0 if absent
-``ANY``     any value, not looked at                ``NULL``    null              ``FALSE``  false
+``ANY``     any value, not looked at                ``NULL``    null              ``FALSE``  false             ``TRUE``  true
 ``EMPTY``   null, "", [] or {}                      ``STASH``   any value; its bytes of the last event are kept for the machine
 ``Is(b"x")`` the string x, written without escapes
 
-All members but TEXT and ``Is`` may be absent.
+All members but TEXT, TRUE and ``Is`` may be absent: those tell one shape from another.
 
 Lanes. After each call of the machine its ``lanes()`` are armed; they replace the ones before. An event whose shape, CHOICE and
 INDEX are those of an armed lane, and in whose text none of the lane's tags may begin (no ``<`` or ``\\u003c`` from which on text and
@@ -59,6 +59,7 @@ INDEX: Final = Leaf("index")
 ANY: Final = Leaf("any")
 NULL: Final = Leaf("null")
 FALSE: Final = Leaf("false")
+TRUE: Final = Leaf("true")
 EMPTY: Final = Leaf("empty")
 STASH: Final = Leaf("stash")
 
