@@ -1,30 +1,30 @@
-"""Sans-IO: the wire dialects. Bytes and values in, bytes and values out; no socket, no clock, no dice.
+"""Sans-IO: the wire dialects and the hub between them. Bytes and values in, bytes and values out; no clock, no dice.
 
-Owns what a dialect's requests, responses, stream events and errors look like. Must not know who is asking or who is
-called. While there is one dialect its functions are offered here by name; a :class:`Dialect` holds the same ones for
-whoever has to choose.
+Owns what a dialect's requests, answers, stream events and errors look like, and how one becomes another. Must not know
+who is asking or who is called. Whoever carries a request chooses a :class:`Pair` by the two dialects' names; what one
+dialect does is behind its :class:`Dialect`.
 """
 
 from collections.abc import Mapping
 
 from omniroute.discovery import find
-from omniroute.translate.dialect import Dialect, Endpoint, EventKind, Peeked
-from omniroute.translate.dialects.openai_chat import (
-    PATH,
-    body_error,
-    classify_event,
-    encode_request,
-    error_body,
-    error_event,
-    model_body,
-    models_body,
-    peek,
-    read_answer,
-    tap,
-    unfold,
-    usage_of,
-    usage_of_body,
+from omniroute.translate.dialect import (
+    AnswerContext,
+    Asked,
+    ClientSide,
+    Counting,
+    Dialect,
+    Endpoint,
+    Identity,
+    Listed,
+    Listing,
+    Outgoing,
+    Part,
+    Peeked,
+    UpstreamSide,
 )
+from omniroute.translate.dialects.openai_chat import EventKind, classify_event, error_body, tap
+from omniroute.translate.notes import Note, Notes, Unsupported, UnsupportedContent
 from omniroute.translate.upstream_errors import read_error, read_stream_error, retryable
 
 
@@ -34,26 +34,29 @@ def find_dialects() -> Mapping[str, Dialect]:
 
 
 __all__ = [
-    "PATH",
+    "AnswerContext",
+    "Asked",
+    "ClientSide",
+    "Counting",
     "Dialect",
     "Endpoint",
     "EventKind",
+    "Identity",
+    "Listed",
+    "Listing",
+    "Note",
+    "Notes",
+    "Outgoing",
+    "Part",
     "Peeked",
-    "body_error",
+    "Unsupported",
+    "UnsupportedContent",
+    "UpstreamSide",
     "classify_event",
-    "encode_request",
     "error_body",
-    "error_event",
     "find_dialects",
-    "model_body",
-    "models_body",
-    "peek",
-    "read_answer",
     "read_error",
     "read_stream_error",
     "retryable",
     "tap",
-    "unfold",
-    "usage_of",
-    "usage_of_body",
 ]

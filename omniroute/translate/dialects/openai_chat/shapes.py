@@ -1,0 +1,1 @@
+SHAPES: tuple[object, ...] = ()
