@@ -8,6 +8,7 @@ from typing import Final, Protocol
 import msgspec
 
 from omniroute.domain import AttemptRecord, Connection, OpenAttempt, Snapshot
+from omniroute.translate import ChatRequest
 from omniroute.wire import Wire
 
 Buffer = bytes | bytearray | memoryview
@@ -185,6 +186,14 @@ class Upstream(Protocol):
         ...
 
 
+class Tokenizer(Protocol):
+    """Counts tokens for upstreams that have no endpoint for it."""
+
+    def count(self, request: ChatRequest) -> int:
+        """About how many input tokens ``request`` has for its model: text, tools and media."""
+        ...
+
+
 class ClientGone(Exception):
     """The client left while an upstream was at work; nobody is there to be answered."""
 
@@ -201,6 +210,7 @@ __all__ = [
     "Incoming",
     "Journal",
     "Reply",
+    "Tokenizer",
     "Upstream",
     "WireRequest",
 ]

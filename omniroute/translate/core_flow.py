@@ -23,7 +23,7 @@ def open_flow(
 class CoreFlow:
     """A ``Flow``."""
 
-    __slots__ = ("_machine", "_pair", "_request_id", "look", "reader")
+    __slots__ = ("_machine", "_pair", "_request_id", "reader")
 
     def __init__(
         self, pair: Pair, context: AnswerContext, peeked: Peeked, quirks: Quirks, *, passed: bool, max_event_bytes: int
@@ -31,7 +31,6 @@ class CoreFlow:
         """As ``Pair.core``."""
         core, machine = pair.core(context, peeked, quirks, passed=passed, max_event_bytes=max_event_bytes)
         self.reader: StreamCore = core
-        self.look = core.feed
         self._machine = machine
         self._pair = pair
         self._request_id = context.request_id
@@ -39,7 +38,7 @@ class CoreFlow:
     @property
     def content(self) -> bool:
         """Something was said."""
-        return self._machine.content
+        return self.reader.content
 
     @property
     def failure(self) -> UpstreamError | None:
@@ -49,7 +48,12 @@ class CoreFlow:
     @property
     def usage(self) -> Usage:
         """Counts so far."""
+        self.reader.settle()  # the last may have come in an event the machine has not been told of
         return self._machine.usage
+
+    def look(self, data: bytes) -> bytes:
+        """The client's bytes before the commit."""
+        return self.reader.feed(data) if data else self.reader.finish()
 
     def complete(self, *, whole: bool) -> bool:
         """Whether the answer came to its end. The end mark is missed by nobody if every choice has its own."""
@@ -63,7 +67,6 @@ class CoreFlow:
         core, machine = self.reader, self._machine
         core.settle()
         if isinstance(machine, Machine):
-            machine.begin(core)
             return machine.fail(error)
         gap = b"" if not whole else b"\n" if self._pair.far.framing == "ndjson" else b"\n\n"
         return gap + self._pair.near.error_event(error, self._request_id)

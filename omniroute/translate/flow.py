@@ -59,7 +59,7 @@ class Flow(Protocol):
         ...
 
     def look(self, data: bytes) -> bytes:
-        """As the reader's ``feed``, before the stream is committed: the client's bytes, to be held."""
+        """The client's bytes for the next of the upstream's, to be held until the commit; b"": its input is over."""
         ...
 
     def complete(self, *, whole: bool) -> bool:
