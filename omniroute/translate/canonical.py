@@ -77,6 +77,9 @@ class Text(msgspec.Struct, frozen=True, tag="text", kw_only=True):
     """Gemini signs text parts."""
     phase: str = ""
     """Responses: commentary or final answer."""
+    apart: bool = False
+    """Of an answer: begins another message than the text before it (Responses); where all text is one string, a blank
+    line sets it off."""
     role: str = "system"
     logprobs: Json = b""
     """Of an answer, in Chat's form: the list of ``content``."""

@@ -50,6 +50,8 @@ class Open(msgspec.Struct, frozen=True, kw_only=True):
     """Dialect that made ``signature`` and whatever ``Sign`` brings."""
     summary: bool = False
     phase: str = ""
+    apart: bool = False
+    """As ``canonical.Text.apart``."""
 
 
 class Delta(msgspec.Struct, frozen=True):

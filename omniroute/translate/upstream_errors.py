@@ -133,6 +133,17 @@ def read_stream_error(error: bytes) -> UpstreamError:
     return read_error(200, (), b'{"error":' + error + b"}")
 
 
+def stream_incomplete() -> UpstreamError:
+    """The error that a stream is which ends without saying why it stops (translation.md §13.2)."""
+    return UpstreamError(
+        "The upstream's stream ended before the answer was complete.",
+        error_class="truncated",
+        answered=True,
+        kind="upstream_incomplete",
+        code="upstream_stream_incomplete",
+    )
+
+
 def retryable(error: UpstreamError) -> bool:
     """Whether another connection may do better: not if the request itself is at fault."""
     return error.scope != "client"
@@ -188,8 +199,10 @@ def _code(kind: Kind, status: int, told: _Told) -> str:
         return CODES[kind]
     if kind == "not_found":
         return told.code or "model_not_found"
+    if kind == "server" and status < 400:
+        return told.code or "upstream_error"
     if kind == "server" and status != 500:
-        return "upstream_error" if status < 400 else "bad_gateway"
+        return "bad_gateway"
     return told.code
 
 
