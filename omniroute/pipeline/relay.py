@@ -18,13 +18,16 @@ from omniroute.pipeline.failures import not_an_answer, upstream_failed
 from omniroute.pipeline.record import Book
 from omniroute.pipeline.values import Encoded, PipelineOptions, Request, Served
 from omniroute.ports import ClientGone, Exchange, HeaderBlock, Reply
-from omniroute.translate import BYTES_PER_TOKEN, MAX_EVENT_BYTES, Answer, AnswerContext, Flow, open_flow
+from omniroute.translate import BYTES_PER_TOKEN, Answer, AnswerContext, Flow, open_flow
 from omniroute.wire import PumpLimits, Wire, WireError
 
 CLIENT_LEFT: Final = frozenset({Status.WATCHED_GONE, Status.SINK_BROKEN, Status.SINK_STALLED})
 
 LOOK_BYTES: Final = 2048
 """How much is read at a time before the commit point: the second event mostly is content, the rest is the pump's."""
+
+MAX_EVENT_BYTES: Final = 16 * 1024 * 1024
+"""An image part arrives as one line of megabytes; more than this is not an event any vendor sends."""
 
 NO_CONTEXT: Final = AnswerContext(attempt_id="")
 """Where bytes pass nobody looks at it."""
