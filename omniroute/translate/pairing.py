@@ -79,11 +79,15 @@ class Pair:
         Raises ClientError for a request that is wrong, ``Unsupported`` for one this upstream's dialect cannot carry.
         """
         if self.passes(asked.body):
-            identity = self.client.identity
-            assert identity is not None
-            parts = identity.encode_request(asked.body, peeked, model=model, quirks=quirks)
-            return Outgoing(path=identity.path(peeked, model), body=parts)
+            return self.forward(asked.body, peeked, model=model, quirks=quirks)
         return self.far.write_request(msgspec.structs.replace(canonical(), model=model), quirks, notes)
+
+    def forward(self, body: bytes, peeked: Peeked, *, model: str, quirks: Quirks) -> Outgoing:
+        """A request that ``passes``: the client's bytes, patched."""
+        identity = self.client.identity
+        assert identity is not None
+        parts = identity.encode_request(body, peeked, model=model, quirks=quirks)
+        return Outgoing(path=identity.path(peeked, model), body=parts)
 
     def answer(self, body: bytes, context: AnswerContext, quirks: Quirks, *, passed: bool) -> Answer:
         """The whole answer ``body`` for the client. ``passed``: what ``passes`` said of the request.
