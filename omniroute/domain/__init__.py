@@ -7,6 +7,7 @@ from omniroute.domain.quirks import PRESETS, Quirks
 from omniroute.domain.record import AttemptRecord, OpenAttempt
 from omniroute.domain.secret import Secret
 from omniroute.domain.snapshot import RuntimeSettings, Snapshot, SnapshotDocument, Target
+from omniroute.domain.stored import StoredResponse
 from omniroute.domain.summary import Summary
 from omniroute.domain.usage import Usage
 
@@ -21,6 +22,7 @@ __all__ = [
     "Secret",
     "Snapshot",
     "SnapshotDocument",
+    "StoredResponse",
     "Summary",
     "Target",
     "Timeouts",

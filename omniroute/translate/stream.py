@@ -195,14 +195,14 @@ class Machine:
                 armed.append(Lane(hot, frame, tags))
         return armed
 
-    def caught(self, lane: Lane, deltas: int, text_bytes: int, kept: bytes, stash: bytes) -> None:
-        """``lane`` has carried ``deltas`` events with ``text_bytes`` of text since it was armed."""
+    def caught(self, block: int, deltas: int, text_bytes: int, kept: bytes, stash: bytes) -> None:
+        """The lane of ``block`` has carried ``deltas`` events with ``text_bytes`` of text since it was armed."""
         self._delivered_bytes += text_bytes
         if deltas:
             self.content = True
-        self._decoder.caught(lane.hot.block, deltas, stash)
+        self._decoder.caught(block, deltas, stash)
         if kept:
-            self._encoder.caught(self._stage.block_of(lane.hot.block), kept)
+            self._encoder.caught(self._stage.block_of(block), kept)
 
     def begin(self, sequencer: Sequencer) -> None:
         """Before ``event``, ``finish`` or ``fail``: the encoder's counter goes on where the lanes left it."""

@@ -220,10 +220,10 @@ def _without_id(body: object) -> object:
 # -- whole answers -----------------------------------------------------------------------------------------------------
 def run_response(case: Case) -> None:
     """Write an upstream's whole answer for the client."""
-    from omniroute.translate.pairing import Pair  # noqa: PLC0415 - needs the stream core, which errors do not
-
     near_side(case.to_dialect)
     far_side(case.from_dialect)
+    from omniroute.translate.pairing import Pair  # noqa: PLC0415 - needs the stream core, which errors do not
+
     pair = Pair(dialects()[case.to_dialect], dialects()[case.from_dialect])
     expected = parse(bytes(case.expected))
     assert isinstance(expected, dict)
