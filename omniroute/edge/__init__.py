@@ -6,6 +6,7 @@ Must not know: models, keys, providers, dialects. An endpoint brings its handler
 One request at a time per connection; pipelined bytes wait in the relay. Instants are Trio's clock, sizes are bytes.
 """
 
+from omniroute.edge.ask_control import ControlLine
 from omniroute.edge.options import EdgeOptions
 from omniroute.edge.proxy_control import PEER_HEADER
 from omniroute.edge.reply import PLAIN
@@ -15,6 +16,7 @@ from omniroute.edge.server import Edge
 __all__ = [
     "PEER_HEADER",
     "PLAIN",
+    "ControlLine",
     "Edge",
     "EdgeOptions",
     "Endpoint",
