@@ -31,14 +31,15 @@ from omniroute.domain import (
     counter_id,
 )
 from omniroute.errors import Overloaded
-from omniroute.pipeline import Pipeline, PipelineOptions
+from omniroute.pipeline import Pipeline, PipelineOptions, doors
 from omniroute.ports import Buffer, ClientGone, Exchange, HeaderBlock, Headers, Incoming, WireRequest
 from omniroute.translate import find_dialects
 from omniroute.wire import Driver, Wire
 
 PEPPER = b"p" * 32
 KEY = new_key(bytes(range(20)))
-DIALECT = find_dialects()["openai_chat"]
+DOORS = doors(find_dialects())
+DOOR = DOORS["openai_chat"]
 CONTENT = b'data: {"choices":[{"index":0,"delta":{"content":"Hi"}}]}\n\n'
 ROLE = b'data: {"choices":[{"index":0,"delta":{"role":"assistant","content":""}}]}\n\n'
 STOP = b'data: {"choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}\n\n'
@@ -273,7 +274,7 @@ class House:
     async def chat(self, *, stream: bool = False, model: str = "acme/m") -> None:
         """One request, answered into ``reply``."""
         await self.pipeline.chat(
-            DIALECT,
+            DOOR,
             incoming(chat_body(model, stream=stream), self.client, received_at=trio.current_time()),
             self.reply,
         )
