@@ -116,7 +116,7 @@ def _headers(
     if credential:
         bearer = far.credential == "bearer"
         headers.append((b"authorization", b"Bearer " + credential) if bearer else (far.credential.encode(), credential))
-    own = [(name.lower().encode(), value.encode()) for name, value in connection.headers]
+    own = [(name.encode(), value.encode()) for name, value in connection.headers]
     taken = {name for name, _ in own}
     given = request.incoming.headers
     headers += [(name, given[name]) for name in forwarded if name in given and name not in taken]
