@@ -12,8 +12,8 @@ shape, in any order, none twice, names written without escapes; every leaf allow
 ``STASH``    any value: its last bytes are kept for the machine
 ``Is(b"x")`` the string x, written without escapes
 
-All members but TEXT, TRUE and ``Is``, and what holds them, may be absent. At most one CHOICE, INDEX and STASH per shape. Of
-values that are not looked into the structure is checked, not the scalars (``jsonspan_py``).
+All members but TEXT, TRUE and ``Is``, and what holds them, may be absent. At most one CHOICE, INDEX and STASH per
+shape. Of values that are not looked into the structure is checked, not the scalars (``jsonspan_py``).
 """
 
 from __future__ import annotations
