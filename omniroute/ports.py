@@ -8,7 +8,6 @@ from typing import Final, Protocol
 import msgspec
 
 from omniroute.domain import AttemptRecord, Connection, OpenAttempt, Snapshot, StoredResponse
-from omniroute.translate import ChatRequest
 from omniroute.wire import Wire
 
 Buffer = bytes | bytearray | memoryview
@@ -206,14 +205,6 @@ class ResponseShelf(Protocol):
         ...
 
 
-class Tokenizer(Protocol):
-    """Counts tokens for upstreams that have no endpoint for it."""
-
-    def count(self, request: ChatRequest) -> int:
-        """About how many input tokens ``request`` has for its model: text, tools and media."""
-        ...
-
-
 class ClientGone(Exception):
     """The client left while an upstream was at work; nobody is there to be answered."""
 
@@ -232,7 +223,6 @@ __all__ = [
     "Journal",
     "Reply",
     "ResponseShelf",
-    "Tokenizer",
     "Upstream",
     "WireRequest",
 ]

@@ -8,12 +8,12 @@ shape, in any order, none twice, names written without escapes; every leaf allow
              what a lane carries, still escaped. Exactly one per shape.
 ``CHOICE``   an integer 0..255, 0 if absent         ``INDEX``   an integer 0..65535, 0 if absent
 ``ANY``      any value                              ``NULL``    null              ``FALSE``  false
-``TRUE``     true, which must be there: what tells a thought from a text
-``EMPTY``    null, "", [] or {}                     ``STASH``   any value: its last bytes are kept for the machine
+``EMPTY``    null, "", [] or {}                     ``TRUE``    true
+``STASH``    any value: its last bytes are kept for the machine
 ``Is(b"x")`` the string x, written without escapes
 
-All members but TEXT, TRUE and ``Is``, and what holds them, may be absent. At most one CHOICE, INDEX and STASH per shape. Of
-values that are not looked into the structure is checked, not the scalars (``jsonspan_py``).
+All members but TEXT, TRUE and ``Is``, and what holds them, may be absent. At most one CHOICE, INDEX and STASH per
+shape. Of values that are not looked into the structure is checked, not the scalars (``jsonspan_py``).
 """
 
 from __future__ import annotations
@@ -254,7 +254,7 @@ def _is_required(spec: object) -> bool:
         return any(_is_required(inner) for inner in spec.values())
     if isinstance(spec, list):
         return any(_is_required(inner) for inner in spec)
-    return isinstance(spec, Leaf) and spec.kind in ("text", "true", "is")
+    return isinstance(spec, Leaf) and spec.kind in ("text", "is", "true")
 
 
 def _check(spec: object, leaves: list[str], depth: int) -> None:

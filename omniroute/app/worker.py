@@ -11,10 +11,10 @@ from typing import Final
 import trio
 
 from omniroute._speedups import Relay, Shared, SnapshotArea
-from omniroute.config import Settings
 from omniroute.app.endpoints import endpoints
-from omniroute.edge import Edge, ErrorShape, Routes
-from omniroute.pipeline import Pipeline, SharedConfiguration
+from omniroute.config import Settings
+from omniroute.edge import ControlLine, Edge, ErrorShape, Routes
+from omniroute.pipeline import Pipeline, Questions, SharedConfiguration
 from omniroute.telemetry.afterwards import Afterwards, WatchedJournal
 from omniroute.telemetry.journal import create_journal
 from omniroute.telemetry.log import BufferedHandler, Log
@@ -55,7 +55,13 @@ class Worker:
         self._afterwards = Afterwards(self._meter, log)
         books = WatchedJournal(self._journal, self._afterwards)
         pipeline = Pipeline(
-            configuration, books, self._upstream, self._shared, self._afterwards.request, settings.pipeline
+            configuration,
+            books,
+            self._upstream,
+            self._shared,
+            self._afterwards.request,
+            settings.pipeline,
+            Questions(ControlLine(str(control_socket), self._driver, settings.edge)),
         )
         self._edge = Edge(
             self._driver,

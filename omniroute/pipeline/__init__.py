@@ -6,7 +6,8 @@ counters.
 """
 
 from omniroute.pipeline.configuration import SharedConfiguration
+from omniroute.pipeline.questions import Questions
 from omniroute.pipeline.run import Pipeline
 from omniroute.pipeline.values import Door, PipelineOptions, doors
 
-__all__ = ["Door", "Pipeline", "PipelineOptions", "SharedConfiguration", "doors"]
+__all__ = ["Door", "Pipeline", "PipelineOptions", "Questions", "SharedConfiguration", "doors"]

@@ -32,6 +32,7 @@ MAX_EVENT_BYTES: Final = 16 * 1024 * 1024
 NO_CONTEXT: Final = AnswerContext(attempt_id="")
 """Where bytes pass nobody looks at it."""
 
+
 class Delivery:
     """One attempt's answer on its way. The book is closed before the last byte goes out."""
 

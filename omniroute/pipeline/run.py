@@ -17,9 +17,10 @@ from omniroute.pipeline.attempt import Attempts
 from omniroute.pipeline.authenticate import authenticate
 from omniroute.pipeline.memory import Memory
 from omniroute.pipeline.plan import plan
+from omniroute.pipeline.questions import Questions
 from omniroute.pipeline.story import Story
 from omniroute.pipeline.values import Door, PipelineOptions, Request, Served
-from omniroute.ports import ClientGone, Configuration, Incoming, Journal, Reply, Tokenizer, Upstream
+from omniroute.ports import ClientGone, Configuration, Incoming, Journal, Reply, Upstream
 from omniroute.translate import Listed, Listing, Unsupported, retryable
 
 Observe = Callable[[Summary], None]
@@ -29,7 +30,7 @@ Observe = Callable[[Summary], None]
 class Pipeline:
     """The data plane's handlers. One per worker; holds ports, no state of its own."""
 
-    __slots__ = ("_attempts", "_configuration", "_memory", "_observe", "_serial", "_series", "_shared", "_tokenizer")
+    __slots__ = ("_attempts", "_configuration", "_memory", "_observe", "_questions", "_serial", "_series", "_shared")
 
     def __init__(
         self,
@@ -39,13 +40,12 @@ class Pipeline:
         shared: Shared,
         observe: Observe,
         options: PipelineOptions,
-        tokenizer: Tokenizer | None = None,
+        questions: Questions,
     ) -> None:
-        """``tokenizer``: counts for upstreams that do not; without it such a count is refused."""
         self._configuration = configuration
         self._shared = shared
         self._observe = observe
-        self._tokenizer = tokenizer
+        self._questions = questions
         self._memory = Memory()
         self._series = secrets.token_hex(8)
         self._serial = 0
@@ -114,8 +114,7 @@ class Pipeline:
         raise last
 
     async def _until_counted(self, request: Request, reply: Reply, story: Story) -> None:
-        """The number of tokens, from the first target that counts; where none does, from the tokenizer."""
-        failed: UpstreamError | None = None
+        """The number of tokens, from the first target that counts; where none does or can, from a vocabulary."""
         number = 0
         for target in request.plan.targets:
             if number == request.snapshot.settings.max_attempts:
@@ -125,24 +124,18 @@ class Pipeline:
                 if await self._attempts.count(request, served, reply):
                     story.served = served
                     return
-            except Unsupported:  # the tokenizer reads what this upstream does not
+            except Unsupported:  # we can count what this upstream cannot read
                 continue
             except UpstreamError as exc:
                 if not retryable(exc):
                     raise
-                failed, story.served = exc, served
+                story.served = served
                 number += 1
         write_count = request.door.client.write_count
-        if self._tokenizer is None or write_count is None:
-            raise failed or ClientError(
-                f"No connection that serves '{request.peeked.model[:200]}' counts tokens, and this gateway does not "
-                "count them itself.",
-                status=501,
-                kind="unsupported",
-                code="token_count_unavailable",
-            )
-        tokens = self._tokenizer.count(request.canonical())
-        await reply.complete(200, (*JSON, (TOKEN_COUNT_HEADER, b"tokenizer")), (write_count(tokens, True),))
+        assert write_count is not None, "a dialect that asks for counts can say them"
+        counted = await self._questions.count(request.canonical(), request.incoming)
+        told = (TOKEN_COUNT_HEADER, b"tokenizer; encoding=" + counted.encoding.encode())
+        await reply.complete(200, (*JSON, told), (write_count(counted.tokens, True),))
 
     def _served(self, target: Target, number: int, lost_s: float) -> Served:
         self._serial += 1

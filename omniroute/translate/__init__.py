@@ -30,6 +30,7 @@ from omniroute.translate.flow import Flow
 from omniroute.translate.notes import Note, Notes, Unsupported, UnsupportedContent
 from omniroute.translate.pairing import Answer, Pair
 from omniroute.translate.stream import BYTES_PER_TOKEN
+from omniroute.translate.texts import texts_of
 from omniroute.translate.upstream_errors import read_error, read_stream_error, retryable
 
 
@@ -70,4 +71,5 @@ __all__ = [
     "read_error",
     "read_stream_error",
     "retryable",
+    "texts_of",
 ]
