@@ -346,4 +346,3 @@ class Decoder:
     def _fail(self, error: UpstreamError) -> tuple[StreamEvent, ...]:
         self._done = True
         return (Failure(error),)
-

@@ -79,7 +79,9 @@ class Checker:
         message = value.get("message")
         if not isinstance(message, dict):
             raise self._broken("message_start without a message")
-        self._need(message.get("type") == "message" and message.get("role") == "assistant", "not an assistant's message")
+        self._need(
+            message.get("type") == "message" and message.get("role") == "assistant", "not an assistant's message"
+        )
         self._need(_text(message.get("id")) != "", "a message without an id")
         self._need(isinstance(message.get("model"), str), "a message without a model")
         self._need(message.get("content") == [], "a message that begins with content")
