@@ -8,7 +8,7 @@ Leaf package: no trio, no domain types, no globals that change.
 import os
 from typing import TYPE_CHECKING, Final
 
-from omniroute._speedups.shapes_py import ANY, CHOICE, EMPTY, FALSE, INDEX, NULL, STASH, TEXT, Is
+from omniroute._speedups.shapes_py import ANY, CHOICE, EMPTY, FALSE, INDEX, NULL, STASH, TEXT, TRUE, Is
 from omniroute._speedups.status import BODY_CHUNKED, BODY_LENGTH, BODY_NONE, BODY_UNTIL_EOF, Status
 
 if TYPE_CHECKING or os.environ.get("OMNIROUTE_NO_SPEEDUPS"):
@@ -62,6 +62,7 @@ __all__ = [
     "NULL",
     "STASH",
     "TEXT",
+    "TRUE",
     "Is",
     "Link",
     "Relay",

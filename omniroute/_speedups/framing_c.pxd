@@ -1,4 +1,4 @@
-# Blocks and events in C (framing_py has the theory). No Python objects; what a scan knows between two reads is in a Scan.
+# Blocks and events in C (framing_py has the theory). No Python objects; what is known between two reads is in a Scan.
 
 from omniroute._speedups.translator_c cimport OutBuffer
 

@@ -1,8 +1,8 @@
 # cython: boundscheck=False, wraparound=False, initializedcheck=False
 """The compiled half of ``framing_py``: same blocks, same events; its docstring has the theory.
 
-``block_end`` is handed each byte of a body once, wherever the caller keeps it. Every ``data[i]`` below is behind ``i < size``;
-that is why bounds checking is off.
+``block_end`` is handed each byte of a body once, wherever the caller keeps it. Every ``data[i]`` below is behind
+``i < size``; that is why bounds checking is off.
 """
 
 from libc.string cimport memchr, memcmp, memset

@@ -1,8 +1,8 @@
 # cython: boundscheck=False, wraparound=False, initializedcheck=False
 """The compiled half of ``shapes_py``: same shapes, same matches; its docstring says what they are.
 
-A shape is a tree of nodes in one array, walked along the data without an object or an allocation. A member is looked for
-first where the one before it would have the next: vendors keep an order. Every ``data[i]`` below is behind ``i < size``; that is why
+A shape is a tree of nodes in one array, walked along the data without an object or an allocation. A member is looked
+for behind the one before it first: vendors keep an order. Every ``data[i]`` below is behind ``i < size``; that is why
 bounds checking is off. Recursion is as deep as a shape, and shapes are bounded.
 """
 
@@ -26,6 +26,7 @@ cdef enum:
     ANY_LEAF
     NULL_LEAF
     FALSE_LEAF
+    TRUE_LEAF
     EMPTY_LEAF
     STASH_LEAF
     IS_LEAF
@@ -36,7 +37,7 @@ cdef enum:
 
 cdef dict KINDS = {
     "text": TEXT_LEAF, "choice": CHOICE_LEAF, "index": INDEX_LEAF, "any": ANY_LEAF, "null": NULL_LEAF,
-    "false": FALSE_LEAF, "empty": EMPTY_LEAF, "stash": STASH_LEAF, "is": IS_LEAF,
+    "false": FALSE_LEAF, "true": TRUE_LEAF, "empty": EMPTY_LEAF, "stash": STASH_LEAF, "is": IS_LEAF,
 }
 
 cdef struct Walk:
@@ -172,6 +173,8 @@ cdef bint value_matches(Walk* walk, const Node* node, int depth) noexcept nogil:
         return number_matches(walk, &walk.match.index, MAX_INDEX)
     if node.kind == FALSE_LEAF:
         return take(walk, b"false", 5)
+    if node.kind == TRUE_LEAF:
+        return take(walk, b"true", 4)
     if node.kind == EMPTY_LEAF:
         return empty_matches(walk)
     walk.match.stash_start = walk.at
@@ -219,8 +222,8 @@ cdef bint object_matches(Walk* walk, const Node* node, int depth) noexcept nogil
 cdef inline int member_named(const Walk* walk, const Node* node, Py_ssize_t at, int expected) noexcept nogil:
     """Which member of ``node`` has the name that begins at ``at``, -1 if none; ``expected`` is tried first."""
     cdef const Node* member
-    cdef int tried
-    for tried in range(node.count):
+    cdef int _tried
+    for _tried in range(node.count):
         if expected >= node.count:
             expected = 0
         member = &walk.nodes[node.first + expected]

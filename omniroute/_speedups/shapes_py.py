@@ -8,11 +8,12 @@ shape, in any order, none twice, names written without escapes; every leaf allow
              what a lane carries, still escaped. Exactly one per shape.
 ``CHOICE``   an integer 0..255, 0 if absent         ``INDEX``   an integer 0..65535, 0 if absent
 ``ANY``      any value                              ``NULL``    null              ``FALSE``  false
-``EMPTY``    null, "", [] or {}                     ``STASH``   any value: its last bytes are kept for the machine
+``EMPTY``    null, "", [] or {}                     ``TRUE``    true
+``STASH``    any value: its last bytes are kept for the machine
 ``Is(b"x")`` the string x, written without escapes
 
-All members but TEXT and ``Is``, and what holds them, may be absent. At most one CHOICE, INDEX and STASH per shape. Of
-values that are not looked into the structure is checked, not the scalars (``jsonspan_py``).
+All members but TEXT, TRUE and ``Is``, and what holds them, may be absent. At most one CHOICE, INDEX and STASH per
+shape. Of values that are not looked into the structure is checked, not the scalars (``jsonspan_py``).
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ _KEY: Final = re.compile(rb'"([^"\\]*+)"[ \t\r\n]*+:[ \t\r\n]*+')
 _TEXT: Final = re.compile(rb'"((?:[^"\\\x00-\x1f]|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))++)"')
 _NUMBER: Final = re.compile(rb"(?:0|[1-9][0-9]{0,4})(?![0-9.eE+-])")
 _EMPTY: Final = re.compile(rb'null|""|\[[ \t\r\n]*+\]|\{[ \t\r\n]*+\}')
-_LITERALS: Final = {"null": b"null", "false": b"false"}
+_LITERALS: Final = {"null": b"null", "false": b"false", "true": b"true"}
 _TAG_START: Final = re.compile(rb"<|\\u003[cC]")
 
 
@@ -58,6 +59,7 @@ INDEX: Final = Leaf("index")
 ANY: Final = Leaf("any")
 NULL: Final = Leaf("null")
 FALSE: Final = Leaf("false")
+TRUE: Final = Leaf("true")
 EMPTY: Final = Leaf("empty")
 STASH: Final = Leaf("stash")
 
@@ -252,7 +254,7 @@ def is_required(spec: object) -> bool:
         return any(is_required(inner) for inner in spec.values())
     if isinstance(spec, list):
         return any(is_required(inner) for inner in spec)
-    return isinstance(spec, Leaf) and spec.kind in ("text", "is")
+    return isinstance(spec, Leaf) and spec.kind in ("text", "is", "true")
 
 
 def _check(spec: object, leaves: list[str], depth: int) -> None:

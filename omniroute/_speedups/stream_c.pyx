@@ -1,9 +1,9 @@
 # cython: boundscheck=False, wraparound=False, initializedcheck=False
 """The compiled half of ``stream_py``: same names, same bytes, same calls; its docstring has the theory.
 
-Between two calls of the machine no Python object is made. Blocks are cut and read where they lie in the read buffer, and when
-forwarding a run of them is appended to the output in one piece; only the incomplete block at the end of a read is copied
-aside. A hot event is its frame around a copy of its text.
+Between two calls of the machine no Python object is made. Blocks are cut and read where they lie in the read buffer,
+and when forwarding a run of them is appended to the output in one piece; only the incomplete block at the end of a
+read is copied aside. A hot event is its frame around a copy of its text.
 """
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
