@@ -33,17 +33,20 @@ async def check(desk: Desk, request: Request, access: Access) -> None:
         Unauthenticated: no key, or one that is not good.
         Forbidden: a good key without the scope ``manage``.
     """
-    if desk.trusted or access == "open" or (access == "metrics" and _from_this_machine(request)):
+    inference = access == "inference"
+    if access == "open" or (access == "metrics" and _from_this_machine(request)) or (desk.trusted and not inference):
         return
     headers = {name.lower(): value for name, value in request.headers.raw}
     # Without the query: a URL ends up in logs and histories, which is no place for a key that may do everything.
-    presented = presented_key(headers, b"")
+    presented = presented_key(headers, request.url.query.encode() if inference else b"")
     if not presented:
-        raise Unauthenticated(f"this path needs an API key with the scope {SCOPE}: send it as Authorization: Bearer")
+        needed = "an API key" if inference else f"an API key with the scope {SCOPE}"
+        raise Unauthenticated(f"this path needs {needed}: send it as Authorization: Bearer")
     key = await desk.administration.key_presented(presented)
     if key is None:
         raise Unauthenticated("the API key is unknown, revoked or expired")
-    if SCOPE not in key.scopes:
+    request.state.key_id = key.key_id
+    if not inference and SCOPE not in key.scopes:
         raise Forbidden(
             f"the API key {key.prefix}... lacks the scope {SCOPE}: make one that has it with `omniroute keys create`"
         )

@@ -18,23 +18,32 @@ from omniroute.admin import access
 from omniroute.admin.bodies import refusal
 from omniroute.admin.desk import Desk, Endpoint, Routes
 from omniroute.admin.facts import Facts
+from omniroute.admin.tokenizer import Tokenizer
 from omniroute.errors import ClientError, GatewayFault, OmniRouteError
 from omniroute.storage.administration import Administration
 from omniroute.storage.ledger import Ledger
+from omniroute.storage.responses import Responses
 
+_CLIENTS: Final = ("open", "inference")
 _REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,128}")
 
 
 def build_app(
-    administration: Administration, facts: Facts, ledger: Ledger, *, trusted: bool, managed: bool = True
+    administration: Administration,
+    facts: Facts,
+    ledger: Ledger,
+    responses: Responses,
+    *,
+    trusted: bool,
+    managed: bool = True,
 ) -> Starlette:
     """The application for one socket.
 
     ``trusted``: the local admin socket, whose file mode is the access control. Otherwise the one that workers relay to.
-    ``managed``: False leaves only what is open to anybody: management has a listener of its own, health is on both.
+    ``managed``: False leaves only what clients may call: management has a listener of its own, health is on both.
     """
-    desk = Desk(administration, facts, ledger, trusted)
-    served = [endpoint for endpoint in endpoints() if managed or endpoint.access == "open"]
+    desk = Desk(administration, facts, ledger, responses, Tokenizer(), trusted)
+    served = [endpoint for endpoint in endpoints() if managed or endpoint.access in _CLIENTS]
     return Starlette(
         routes=[Route(endpoint.path, _guarded(desk, endpoint), methods=[endpoint.method]) for endpoint in served],
         exception_handlers={HTTPException: _no_such_path, Exception: _fault},

@@ -10,8 +10,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from omniroute.admin.facts import Facts
+from omniroute.admin.tokenizer import Tokenizer
 from omniroute.storage.administration import Administration
 from omniroute.storage.ledger import Ledger
+from omniroute.storage.responses import Responses
 
 
 class Desk(msgspec.Struct, frozen=True):
@@ -20,14 +22,17 @@ class Desk(msgspec.Struct, frozen=True):
     administration: Administration
     facts: Facts
     ledger: Ledger
+    responses: Responses
+    tokenizer: Tokenizer
     trusted: bool
     """Requests come over the local admin socket: whoever can open it may do everything, and see everything."""
 
 
 Handler = Callable[[Desk, Request], Awaitable[Response]]
 
-Access = Literal["manage", "metrics", "open"]
-"""Who may call on the public socket: a key with scope ``manage``; the same or this machine; anybody."""
+Access = Literal["manage", "metrics", "inference", "open"]
+"""Who may call on the public socket: a key with scope ``manage``; the same or this machine; any good key, whose
+id is then ``request.state.key_id``; anybody."""
 
 
 class Endpoint(msgspec.Struct, frozen=True):

@@ -13,6 +13,7 @@ from omniroute.domain import Secret
 from omniroute.storage.administration import Administration
 from omniroute.storage.drain import Drain
 from omniroute.storage.ledger import Ledger
+from omniroute.storage.responses import Responses
 from omniroute.storage.snapshot import NoWorkers, Publisher
 from omniroute.storage.store import Store, open_store
 from omniroute.telemetry.exposition import render
@@ -49,13 +50,16 @@ class ControlFacts:
 
 
 class Control:
-    """The control process's parts, opened: the store, the administration over it, the journals' drain."""
+    """The control process's parts, opened: the store and what is over it, the journals' drain, stored responses."""
 
-    def __init__(self, store: Store, publisher: Publisher, drain: Drain, facts: ControlFacts) -> None:
+    def __init__(
+        self, store: Store, publisher: Publisher, drain: Drain, facts: ControlFacts, responses: Responses
+    ) -> None:
         self.administration = Administration(store, publisher, clock=time.time, random_bytes=os.urandom)
         self.drain = drain
         self.ledger = Ledger(store.database)
         self.facts = facts
+        self.responses = responses
 
     def admin_app(self, *, trusted: bool, managed: bool = True) -> Starlette:
         """The admin application for one socket (``managed``: False for health alone).
@@ -64,7 +68,7 @@ class Control:
         """
         from omniroute.admin.app import build_app  # noqa: PLC0415 - see above
 
-        return build_app(self.administration, self.facts, self.ledger, trusted=trusted, managed=managed)
+        return build_app(self.administration, self.facts, self.ledger, self.responses, trusted=trusted, managed=managed)
 
 
 @asynccontextmanager
@@ -80,7 +84,12 @@ async def open_control(
         random_bytes=os.urandom,
     ) as store:
         drain = Drain(paths.rings, Ledger(store.database))
-        yield Control(store, publisher, drain, ControlFacts(shared, drain))
+        responses = Responses(paths.rings, store.database, store.vault, time.time)
+        try:
+            yield Control(store, publisher, drain, ControlFacts(shared, drain), responses)
+            await responses.collect()
+        finally:
+            responses.close()
 
 
 @asynccontextmanager

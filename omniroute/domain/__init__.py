@@ -3,10 +3,11 @@
 from omniroute.domain.caller import Caller
 from omniroute.domain.connection import Connection, Timeouts, TlsProfile
 from omniroute.domain.ids import counter_id
-from omniroute.domain.quirks import PRESETS, Quirks
+from omniroute.domain.quirks import PRESETS, Quirks, own_quirks, quirks_of
 from omniroute.domain.record import AttemptRecord, OpenAttempt
 from omniroute.domain.secret import Secret
 from omniroute.domain.snapshot import RuntimeSettings, Snapshot, SnapshotDocument, Target
+from omniroute.domain.stored import StoredResponse
 from omniroute.domain.summary import Summary
 from omniroute.domain.usage import Usage
 
@@ -21,10 +22,13 @@ __all__ = [
     "Secret",
     "Snapshot",
     "SnapshotDocument",
+    "StoredResponse",
     "Summary",
     "Target",
     "Timeouts",
     "TlsProfile",
     "Usage",
     "counter_id",
+    "own_quirks",
+    "quirks_of",
 ]

@@ -61,6 +61,7 @@ async def _serve(boot: Boot, channel: socket.socket, log: Log) -> None:
             with trio.open_signal_receiver(signal.SIGTERM) as stops:
                 ready = await _prepare(boot, control)
                 nursery.start_soon(control.drain.run)
+                nursery.start_soon(control.responses.run)
                 await _open_doors(nursery, boot.settings.process, paths, control)
                 send_ready(channel, ready)
                 async for _ in stops:

@@ -1,30 +1,36 @@
-"""Sans-IO: the wire dialects. Bytes and values in, bytes and values out; no socket, no clock, no dice.
+"""Sans-IO: the wire dialects and the hub between them. Bytes and values in, bytes and values out; no clock, no dice.
 
-Owns what a dialect's requests, responses, stream events and errors look like. Must not know who is asking or who is
-called. While there is one dialect its functions are offered here by name; a :class:`Dialect` holds the same ones for
-whoever has to choose.
+Owns what a dialect's requests, answers, stream events and errors look like, and how one becomes another. Must not know
+who is asking or who is called. Whoever carries a request chooses a :class:`Pair` by the two dialects' names; what one
+dialect does is behind its :class:`Dialect`.
 """
 
 from collections.abc import Mapping
 
 from omniroute.discovery import find
-from omniroute.translate.dialect import Dialect, Endpoint, EventKind, Peeked
-from omniroute.translate.dialects.openai_chat import (
-    PATH,
-    body_error,
-    classify_event,
-    encode_request,
-    error_body,
-    error_event,
-    model_body,
-    models_body,
-    peek,
-    read_answer,
-    tap,
-    unfold,
-    usage_of,
-    usage_of_body,
+from omniroute.translate.canonical import ChatRequest, ChatResponse, Text, Turn
+from omniroute.translate.core_flow import open_flow
+from omniroute.translate.dialect import (
+    AnswerContext,
+    Asked,
+    ClientSide,
+    Counting,
+    Dialect,
+    Endpoint,
+    Identity,
+    Listed,
+    Listing,
+    Outgoing,
+    Part,
+    Peeked,
+    UpstreamSide,
 )
+from omniroute.translate.dialects.openai_chat import error_body
+from omniroute.translate.flow import Flow
+from omniroute.translate.notes import Note, Notes, Unsupported, UnsupportedContent
+from omniroute.translate.pairing import Answer, Pair
+from omniroute.translate.stream import BYTES_PER_TOKEN
+from omniroute.translate.texts import texts_of
 from omniroute.translate.upstream_errors import read_error, read_stream_error, retryable
 
 
@@ -34,26 +40,36 @@ def find_dialects() -> Mapping[str, Dialect]:
 
 
 __all__ = [
-    "PATH",
+    "BYTES_PER_TOKEN",
+    "Answer",
+    "AnswerContext",
+    "Asked",
+    "ChatRequest",
+    "ChatResponse",
+    "ClientSide",
+    "Counting",
     "Dialect",
     "Endpoint",
-    "EventKind",
+    "Flow",
+    "Identity",
+    "Listed",
+    "Listing",
+    "Note",
+    "Notes",
+    "Outgoing",
+    "Pair",
+    "Part",
     "Peeked",
-    "body_error",
-    "classify_event",
-    "encode_request",
+    "Text",
+    "Turn",
+    "Unsupported",
+    "UnsupportedContent",
+    "UpstreamSide",
     "error_body",
-    "error_event",
     "find_dialects",
-    "model_body",
-    "models_body",
-    "peek",
-    "read_answer",
+    "open_flow",
     "read_error",
     "read_stream_error",
     "retryable",
-    "tap",
-    "unfold",
-    "usage_of",
-    "usage_of_body",
+    "texts_of",
 ]

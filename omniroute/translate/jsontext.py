@@ -87,14 +87,15 @@ def arguments_object(arguments: str) -> tuple[Json, bool]:
 
 def is_complete(text: bytes) -> bool:
     """Whether escaped ``text`` holds one complete JSON value, by its brackets; blank text is not."""
+    said = unescaped(text)
     depth = 0
     in_string = False
-    for mark in _MARK.finditer(unescaped(text)):
+    for mark in _MARK.finditer(said):
         if mark.group() in _QUOTES:
             in_string = not in_string
         elif not in_string and mark.group() in _BRACKETS:
             depth += 1 if mark.group() in "{[" else -1
-    return bool(text.strip()) and depth == 0 and not in_string
+    return bool(said.strip()) and depth == 0 and not in_string
 
 
 def _lenient(text: bytes) -> str:

@@ -14,6 +14,7 @@ from omniroute.admin.app import build_app
 from omniroute.domain import Secret
 from omniroute.storage.administration import Administration
 from omniroute.storage.ledger import Ledger
+from omniroute.storage.responses import Responses
 from omniroute.storage.snapshot import SharedPublisher
 from omniroute.storage.store import open_store
 from tests.fakes.shared_memory import FakeArea, FakeShared
@@ -41,15 +42,16 @@ class FakeFacts:
 class House:
     """Storage, and the two applications that control serves."""
 
-    def __init__(self, administration: Administration, facts: FakeFacts, ledger: Ledger) -> None:
+    def __init__(self, administration: Administration, facts: FakeFacts, ledger: Ledger, responses: Responses) -> None:
         self.administration = administration
         self.facts = facts
         self.ledger = ledger
+        self.responses = responses
         self.local = self._client(trusted=True)
         self.public = self._client(trusted=False)
 
     def _client(self, *, trusted: bool, peer: str = "") -> httpx.AsyncClient:
-        app = build_app(self.administration, self.facts, self.ledger, trusted=trusted)
+        app = build_app(self.administration, self.facts, self.ledger, self.responses, trusted=trusted)
 
         async def served(scope: Scope, receive: Receive, send: Send) -> None:
             # Unix sockets have no peer address, and hypercorn then says None; httpx always makes one up.
@@ -74,6 +76,7 @@ async def open_house(folder: Path) -> AsyncIterator[House]:
         shared, area = FakeShared(), FakeArea()
         publisher = SharedPublisher(shared, area)  # type: ignore[arg-type]  # the fakes have the methods used
         administration = Administration(store, publisher, clock=lambda: 1_000_000.0, random_bytes=os.urandom)
-        house = House(administration, FakeFacts(shared), Ledger(store.database))
+        responses = Responses(folder / "rings", store.database, store.vault, lambda: 1_000_000.0)
+        house = House(administration, FakeFacts(shared), Ledger(store.database), responses)
         async with house.local, house.public:
             yield house

@@ -2,43 +2,57 @@
 
 from typing import Final
 
-from omniroute.translate.dialect import Dialect, Endpoint
-from omniroute.translate.dialects.openai_chat.answer import read_answer
-from omniroute.translate.dialects.openai_chat.errors import body_error, error_body, error_event
-from omniroute.translate.dialects.openai_chat.models import model_body, models_body
-from omniroute.translate.dialects.openai_chat.request import PATH, encode_request, peek
-from omniroute.translate.dialects.openai_chat.stream import classify_event, tap, unfold
-from omniroute.translate.dialects.openai_chat.usage import usage_of, usage_of_body
+from omniroute.translate.dialect import ClientSide, Dialect, Endpoint, UpstreamSide
+from omniroute.translate.dialects.openai_chat.answer import read_failure
+from omniroute.translate.dialects.openai_chat.checker import ChatChecker
+from omniroute.translate.dialects.openai_chat.decoder import ChatDecoder
+from omniroute.translate.dialects.openai_chat.encoder import ChatEncoder
+from omniroute.translate.dialects.openai_chat.errors import error_body, error_event, error_status
+from omniroute.translate.dialects.openai_chat.identity import IDENTITY
+from omniroute.translate.dialects.openai_chat.models import LISTINGS
+from omniroute.translate.dialects.openai_chat.read_answer import read_answer
+from omniroute.translate.dialects.openai_chat.read_request import read_request
+from omniroute.translate.dialects.openai_chat.request import peek
+from omniroute.translate.dialects.openai_chat.shapes import SHAPES
+from omniroute.translate.dialects.openai_chat.stream import EventKind, classify_event, tap
+from omniroute.translate.dialects.openai_chat.write_answer import write_answer
+from omniroute.translate.dialects.openai_chat.write_request import write_request
 
 DIALECT: Final = Dialect(
     name="openai_chat",
-    endpoints=(Endpoint("POST", "/v1/chat/completions"),),
-    path=PATH,
-    peek=peek,
-    encode_request=encode_request,
-    tap=tap,
-    classify_event=classify_event,
-    usage_of=usage_of,
-    unfold=unfold,
-    read_answer=read_answer,
-    error_body=error_body,
-    error_event=error_event,
+    client=ClientSide(
+        endpoints=(Endpoint("POST", "/v1/chat/completions"),),
+        listings=LISTINGS,
+        peek=peek,
+        read_request=read_request,
+        write_answer=write_answer,
+        encoder=ChatEncoder,
+        stream_headers=(
+            (b"content-type", b"text/event-stream; charset=utf-8"),
+            (b"cache-control", b"no-cache"),
+            (b"x-accel-buffering", b"no"),
+        ),
+        error_status=error_status,
+        error_body=error_body,
+        error_event=error_event,
+        checker=ChatChecker,
+    ),
+    upstream=UpstreamSide(
+        credential="bearer",
+        write_request=write_request,
+        framing="sse",
+        shapes=SHAPES,
+        decoder=ChatDecoder,
+        read_answer=read_answer,
+        read_failure=read_failure,
+    ),
+    identity=IDENTITY,
 )
 
 __all__ = [
     "DIALECT",
-    "PATH",
-    "body_error",
+    "EventKind",
     "classify_event",
-    "encode_request",
     "error_body",
-    "error_event",
-    "model_body",
-    "models_body",
-    "peek",
-    "read_answer",
     "tap",
-    "unfold",
-    "usage_of",
-    "usage_of_body",
 ]

@@ -1,4 +1,4 @@
-"""Whole answers: whether a body is one, and what it cost."""
+"""Whole answers as bytes: whether a body is one, and what it cost, without building it."""
 
 from __future__ import annotations
 
@@ -8,12 +8,15 @@ from omniroute.translate.dialects.openai_chat.errors import body_error
 from omniroute.translate.dialects.openai_chat.usage import usage_of_body
 
 
-def read_answer(body: bytes) -> tuple[bytes | None, Usage]:
-    """The error that a body under HTTP 200 is (JSON, None for an answer), and the counts of its ``usage``.
+def read_failure(body: bytes) -> bytes | None:
+    """The error that a body under a success status is (JSON), None for an answer.
 
     Raises ValueError if the body is not one JSON object: then it is neither.
     """
+    return None if chat.scan_answer(body) is not None else body_error(body)
+
+
+def counts_of(body: bytes) -> Usage:
+    """Counts of a whole answer. Never raises: not ``known`` where none could be read."""
     counts = chat.scan_answer(body)
-    if counts is not None:
-        return None, Usage(*counts)
-    return body_error(body), usage_of_body(body)
+    return usage_of_body(body) if counts is None else Usage(*counts)

@@ -46,6 +46,11 @@ class ErrorBody(msgspec.Struct, frozen=True):
     error: ErrorObject
 
 
+def error_status(error: OmniRouteError) -> int:
+    """The HTTP status: as the error has it, but for Anthropic's own word for an overload."""
+    return 503 if error.status == 529 else error.status
+
+
 def error_body(error: OmniRouteError, request_id: str) -> bytes:
     """The body that goes with ``error.status``."""
     return msgspec.json.encode(

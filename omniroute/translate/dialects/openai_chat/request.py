@@ -1,9 +1,4 @@
-"""Requests: read the few fields the gateway acts on, and patch the fewer it owns, in place.
-
-The document is never built: an unknown field, the order of members, the spelling of a number and white space reach the
-upstream as the client wrote them (translation.md §1.2, lane 0). What the upstream will check itself is not checked
-here.
-"""
+"""Requests: read the few fields the gateway acts on. What an upstream will check itself is not checked here."""
 
 from __future__ import annotations
 
@@ -13,9 +8,7 @@ import msgspec
 
 from omniroute._speedups import chat, jsonspan
 from omniroute.errors import ClientError
-from omniroute.translate.dialect import Part, Peeked, Span
-
-PATH: Final = "/chat/completions"
+from omniroute.translate.dialect import Asked, Peeked, Span
 
 MODEL_CHARS: Final = 256
 """A model name goes into headers, log lines and ledger rows; no vendor's comes near this."""
@@ -25,17 +18,15 @@ MAX_CHOICES: Final = 256
 
 _KEYS: Final = (b"model", b"messages", b"stream", b"stream_options", b"n")
 _CHOICES_RULE: Final = f"must be a whole number from 1 to {MAX_CHOICES}"
-_ADDED_MEMBER: Final = b'"stream_options":{"include_usage":true},'
-_ADDED_OPTIONS: Final = b'{"include_usage":true}'
-_ADDED_OPTION: Final = b'"include_usage":true'
 
 Value = TypeVar("Value", str, bool, int)
 
 _DECODERS: Final = {kind: msgspec.json.Decoder(kind) for kind in (str, bool, int)}
 
 
-def peek(body: bytes) -> Peeked:
-    """Model, streaming and number of answers of a request body. Raises ``ClientError``, see :func:`peek_any`."""
+def peek(asked: Asked) -> Peeked:
+    """Model, streaming and number of answers of a request. Raises ``ClientError``, see :func:`peek_any`."""
+    body = asked.body
     found = chat.scan_request(body)
     return peek_any(body) if found is None else Peeked(*found)
 
@@ -78,28 +69,6 @@ def peek_any(body: bytes) -> Peeked:
     )
 
 
-def encode_request(body: bytes, peeked: Peeked, *, model: str) -> tuple[Part, ...]:
-    """``body`` for an upstream that knows the model as ``model``, as parts to be written in order.
-
-    A stream gets ``stream_options.include_usage``, so that usage is always known; ``tap`` hides the chunk it causes.
-    """
-    model_span, options_span, option_span = peeked.spans
-    if model == peeked.model:
-        model_span = None
-    asks = peeked.stream and not peeked.include_usage
-    if not asks or options_span is None:
-        # A body that streams has members: the comma of what is added has something to separate.
-        parts = chat.encode_body(body, model_span, model, _ADDED_MEMBER if asks else b"")
-        if parts is not None:
-            return parts
-    edits: list[tuple[int, int, bytes]] = []
-    if model_span is not None:
-        edits.append((*model_span, msgspec.json.encode(model)))
-    if asks:
-        edits.append(_usage_edit(body, options_span, option_span))
-    return jsonspan.patch(body, tuple(sorted(edits)))
-
-
 def _include_usage(body: bytes, options_span: Span) -> tuple[bool, Span | None]:
     """Whether ``stream_options`` asks for usage, and where in the body it says so."""
     start, end = options_span
@@ -116,21 +85,6 @@ def _include_usage(body: bytes, options_span: Span) -> tuple[bool, Span | None]:
         return False, None
     asked = _value(options, span, bool, "stream_options.include_usage", "must be true or false")
     return bool(asked), (start + span[0], start + span[1])
-
-
-def _usage_edit(body: bytes, options_span: Span | None, option_span: Span | None) -> tuple[int, int, bytes]:
-    """The splice that makes ``include_usage`` true: in place, inside the options there are, or as a new member."""
-    if option_span is not None:
-        return (*option_span, b"true")
-    if options_span is None:
-        at = jsonspan.open_brace(body)
-        return (at, at, _ADDED_MEMBER)  # a body that streams has members: the comma has something to separate
-    start, end = options_span
-    options = body[start:end]
-    if options == b"null":
-        return (start, end, _ADDED_OPTIONS)
-    comma = b"" if jsonspan.is_empty_object(options) else b","
-    return (start + 1, start + 1, _ADDED_OPTION + comma)
 
 
 def _value(body: bytes, span: Span, kind: type[Value], field: str, rule: str) -> Value | None:

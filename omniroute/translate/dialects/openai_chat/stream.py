@@ -2,18 +2,32 @@
 
 from __future__ import annotations
 
+from enum import Enum
 from typing import Final
 
 import msgspec
 
-from omniroute._speedups import SseTap
-from omniroute.translate.dialect import EventKind, Peeked
+from omniroute._speedups import SseTap, jsonspan
+from omniroute.translate.dialect import Peeked
 from omniroute.translate.vendor_json import decode_vendor
 
 _BLANKS: Final = b" \t\r\n"
 # Members that are set before anything is said. Everything else that is not empty is an answer, known to us or not.
 _SILENT_IN_CHOICE: Final = frozenset({"index", "delta", "content_filter_results", "content_filter_offsets"})
 _SILENT_IN_DELTA: Final = frozenset({"role"})
+
+
+class EventKind(Enum):
+    """What an SSE event means while the answer is still held back (design.md §8, commit point)."""
+
+    HANDSHAKE = "handshake"
+    """Says nothing to the user yet: a comment, a role, empty deltas, an advance notice. Held."""
+    CONTENT = "content"
+    """An answer has begun: commit."""
+    ERROR = "error"
+    """The upstream failed inside HTTP 200: try the next target."""
+    DONE = "done"
+    """The end mark."""
 
 
 def tap(peeked: Peeked) -> SseTap:
@@ -43,21 +57,44 @@ def classify_event(data: bytes) -> EventKind:
     return EventKind.CONTENT
 
 
-def unfold(body: bytes) -> bytes:
-    """The answer ``body`` (a whole ``chat.completion``) as a stream of one chunk; as one event if it is anything else.
+def is_usage_chunk(data: bytes) -> bool:
+    """Whether an event has usage and no choices: the last chunk of a stream that was asked for usage."""
+    if b'"usage"' not in data:
+        return False
+    try:
+        choices, usage, error = jsonspan.spans(data, (b"choices", b"usage", b"error"))
+        return (
+            choices is not None
+            and usage is not None
+            and data.startswith(b"{", usage[0])
+            and data.startswith(b"[", choices[0])
+            and not jsonspan.item_spans(data[slice(*choices)])
+            and (error is None or data.startswith(b"null", error[0]))
+        )
+    except ValueError:
+        return False
+
+
+def unfold(body: bytes) -> bytes | None:
+    """The answer ``body`` (a whole ``chat.completion``) as a stream of one chunk; None if it is anything else.
 
     For upstreams that take no notice of ``stream``. Every member stays; ``[DONE]`` follows if every choice is finished.
     """
     try:
         answer = decode_vendor(body)
     except ValueError:
-        answer = None
+        return None
     choices = answer.get("choices") if isinstance(answer, dict) else None
-    if not isinstance(answer, dict) or not isinstance(choices, list):
-        return b"data: " + b"".join(body.splitlines()) + b"\n\n"  # line ends are white space between members
+    if not isinstance(answer, dict) or not isinstance(choices, list) or not any(map(_is_whole, choices)):
+        return None
     chunk = answer | {"object": "chat.completion.chunk", "choices": [_unfolded(choice) for choice in choices]}
     finished = all(isinstance(choice, dict) and choice.get("finish_reason") for choice in choices)
     return b"data: " + msgspec.json.encode(chunk) + b"\n\n" + (b"data: [DONE]\n\n" if finished else b"")
+
+
+def _is_whole(choice: object) -> bool:
+    """Whether ``choice`` is of a whole answer, not of a chunk; Perplexity's chunks have both members."""
+    return isinstance(choice, dict) and isinstance(choice.get("message"), dict) and "delta" not in choice
 
 
 def _unfolded(choice: object) -> object:

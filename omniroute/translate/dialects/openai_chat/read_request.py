@@ -1,0 +1,2 @@
+def read_request(*_: object) -> None:
+    raise NotImplementedError

@@ -1,0 +1,2 @@
+def write_answer(*_: object) -> None:
+    raise NotImplementedError

@@ -1,0 +1,2 @@
+def write_request(*_: object) -> None:
+    raise NotImplementedError
