@@ -40,7 +40,7 @@ CASES: Final = SHARED / "spec" / "translation_cases.json"
 ATTEMPT_ID: Final = "0123456789abcdef0123456789abcdef"
 REQUEST_ID: Final = "req_vector"
 
-_PATHS: Final = {
+PATHS: Final = {
     "openai_chat": "/v1/chat/completions",
     "openai_responses": "/v1/responses",
     "anthropic": "/v1/messages",
@@ -147,7 +147,7 @@ def quirks_of(context: Mapping[str, object]) -> Quirks:
 
 def asked(case: Case) -> Request:
     """The client's request of a request vector."""
-    path = str(case.context.get("path") or _PATHS.get(case.from_dialect, ""))
+    path = str(case.context.get("path") or PATHS.get(case.from_dialect, ""))
     path, _, query = path.partition("?")
     if not path.startswith("/"):
         path = f"/v1beta/{path}"
@@ -429,7 +429,7 @@ def core_of(
 
 
 # -- framing -----------------------------------------------------------------------------------------------------------
-class _Recorder:
+class Recorder:
     """A machine that notes the events it is asked about."""
 
     content = done = finished = False
@@ -472,7 +472,7 @@ def run_framing(case: Case) -> None:
     # The core is framing and JSON layer in one: an event without data is none, one with half a value is a cut-off.
     events = [_told(event) for event in expected["events"] if event.get("data") != ""]
     for reads in (chunks, [body], [body[at : at + 1] for at in range(len(body))]):
-        recorder = _Recorder()
+        recorder = Recorder()
         core = StreamCore(recorder, framing="ndjson" if case.source == "ndjson" else "sse", shapes=())
         for read in reads:
             core.feed(read)
@@ -509,7 +509,7 @@ def run_passthrough(case: Case) -> None:
 
 
 def _passed_request(case: Case, pair: Pair, body: bytes) -> bytes:
-    request = Request(_PATHS[case.from_dialect], b"", {}, body)
+    request = Request(PATHS[case.from_dialect], b"", {}, body)
     # Asked for by the client, so that nothing is added to the body.
     peeked = msgspec.structs.replace(pair.near.peek(request), include_usage=True)
     model = str(case.context.get("upstream_model") or peeked.model)
