@@ -7,7 +7,7 @@ from typing import Final, Protocol
 
 import msgspec
 
-from omniroute.domain import AttemptRecord, Connection, OpenAttempt, Snapshot
+from omniroute.domain import AttemptRecord, Connection, OpenAttempt, Snapshot, StoredResponse
 from omniroute.wire import Wire
 
 Buffer = bytes | bytearray | memoryview
@@ -185,6 +185,26 @@ class Upstream(Protocol):
         ...
 
 
+class ControlLine(Protocol):
+    """Questions for control: what only the database, or one process for all, can answer. Not for the hot path."""
+
+    async def ask(self, method: str, target: str, key: bytes, body: bytes, watch: Wire) -> tuple[int, bytes]:
+        """Status and body of control's answer, asked in the name of the API key ``key``.
+
+        ``target`` is a path with its query, percent-encoded. Raises Overloaded (control is away), OmniRouteError (late,
+        unreadable, too large), ClientGone (``watch`` left first).
+        """
+        ...
+
+
+class ResponseShelf(Protocol):
+    """Where answers are put that clients may refer to later: never waits."""
+
+    def put(self, response: StoredResponse) -> bool:
+        """Whether it will be kept: when this returns True, control finds it whatever dies."""
+        ...
+
+
 class ClientGone(Exception):
     """The client left while an upstream was at work; nobody is there to be answered."""
 
@@ -195,12 +215,14 @@ __all__ = [
     "Buffer",
     "ClientGone",
     "Configuration",
+    "ControlLine",
     "Exchange",
     "HeaderBlock",
     "Headers",
     "Incoming",
     "Journal",
     "Reply",
+    "ResponseShelf",
     "Upstream",
     "WireRequest",
 ]

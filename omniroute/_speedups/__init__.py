@@ -8,6 +8,7 @@ Leaf package: no trio, no domain types, no globals that change.
 import os
 from typing import TYPE_CHECKING, Final
 
+from omniroute._speedups.shapes_py import ANY, CHOICE, EMPTY, FALSE, INDEX, NULL, STASH, TEXT, TRUE, Is
 from omniroute._speedups.status import BODY_CHUNKED, BODY_LENGTH, BODY_NONE, BODY_UNTIL_EOF, Status
 
 if TYPE_CHECKING or os.environ.get("OMNIROUTE_NO_SPEEDUPS"):
@@ -17,7 +18,9 @@ if TYPE_CHECKING or os.environ.get("OMNIROUTE_NO_SPEEDUPS"):
     from omniroute._speedups import jsonspan_py as jsonspan
     from omniroute._speedups.relay_py import Link, Relay
     from omniroute._speedups.ring_py import RingFullError, RingReader, RingWriter
+    from omniroute._speedups.shapes_py import Shapes
     from omniroute._speedups.shared_py import Shared, SnapshotArea
+    from omniroute._speedups.stream_py import StreamCore
     from omniroute._speedups.tap_py import SseTap, event_data
 else:
     try:
@@ -26,7 +29,9 @@ else:
         from omniroute._speedups import jsonspan_c as jsonspan
         from omniroute._speedups.relay_c import Link, Relay
         from omniroute._speedups.ring_c import RingFullError, RingReader, RingWriter
+        from omniroute._speedups.shapes_py import Shapes
         from omniroute._speedups.shared_c import Shared, SnapshotArea
+        from omniroute._speedups.stream_py import StreamCore
         from omniroute._speedups.tap_c import SseTap, event_data
 
         COMPILED = True
@@ -36,26 +41,40 @@ else:
         from omniroute._speedups import jsonspan_py as jsonspan
         from omniroute._speedups.relay_py import Link, Relay
         from omniroute._speedups.ring_py import RingFullError, RingReader, RingWriter
+        from omniroute._speedups.shapes_py import Shapes
         from omniroute._speedups.shared_py import Shared, SnapshotArea
+        from omniroute._speedups.stream_py import StreamCore
         from omniroute._speedups.tap_py import SseTap, event_data
 
         COMPILED = False
 
 __all__ = [
+    "ANY",
     "BODY_CHUNKED",
     "BODY_LENGTH",
     "BODY_NONE",
     "BODY_UNTIL_EOF",
+    "CHOICE",
     "COMPILED",
+    "EMPTY",
+    "FALSE",
+    "INDEX",
+    "NULL",
+    "STASH",
+    "TEXT",
+    "TRUE",
+    "Is",
     "Link",
     "Relay",
     "RingFullError",
     "RingReader",
     "RingWriter",
+    "Shapes",
     "Shared",
     "SnapshotArea",
     "SseTap",
     "Status",
+    "StreamCore",
     "chat",
     "event_data",
     "heads",

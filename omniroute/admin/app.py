@@ -18,6 +18,7 @@ from omniroute.admin import access
 from omniroute.admin.bodies import refusal
 from omniroute.admin.desk import Desk, Endpoint, Routes
 from omniroute.admin.facts import Facts
+from omniroute.admin.tokenizer import Tokenizer
 from omniroute.errors import ClientError, GatewayFault, OmniRouteError
 from omniroute.storage.administration import Administration
 from omniroute.storage.ledger import Ledger
@@ -41,7 +42,7 @@ def build_app(
     ``trusted``: the local admin socket, whose file mode is the access control. Otherwise the one that workers relay to.
     ``managed``: False leaves only what clients may call: management has a listener of its own, health is on both.
     """
-    desk = Desk(administration, facts, ledger, responses, trusted)
+    desk = Desk(administration, facts, ledger, responses, Tokenizer(), trusted)
     served = [endpoint for endpoint in endpoints() if managed or endpoint.access in _CLIENTS]
     return Starlette(
         routes=[Route(endpoint.path, _guarded(desk, endpoint), methods=[endpoint.method]) for endpoint in served],

@@ -24,15 +24,15 @@ _NO_STORE: Final = {"cache-control": "no-store"}
 T = TypeVar("T")
 
 
-async def body_of(request: Request, kind: type[T]) -> T:
+async def body_of(request: Request, kind: type[T], *, max_bytes: int = MAX_BODY_BYTES) -> T:
     """The body as ``kind``; an empty one is ``{}``. Raises ``ClientError`` naming the field."""
     data = bytearray()
     async with aclosing(request.stream()) as parts:
         async for part in parts:
             data += part
-            if len(data) > MAX_BODY_BYTES:
+            if len(data) > max_bytes:
                 raise ClientError(
-                    f"the body is larger than {MAX_BODY_BYTES} bytes",
+                    f"the body is larger than {max_bytes} bytes",
                     status=413,
                     kind="too_large",
                     code="request_too_large",

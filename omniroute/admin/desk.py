@@ -10,6 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from omniroute.admin.facts import Facts
+from omniroute.admin.tokenizer import Tokenizer
 from omniroute.storage.administration import Administration
 from omniroute.storage.ledger import Ledger
 from omniroute.storage.responses import Responses
@@ -22,6 +23,7 @@ class Desk(msgspec.Struct, frozen=True):
     facts: Facts
     ledger: Ledger
     responses: Responses
+    tokenizer: Tokenizer
     trusted: bool
     """Requests come over the local admin socket: whoever can open it may do everything, and see everything."""
 

@@ -6,10 +6,22 @@ Must not know: models, keys, providers, dialects. An endpoint brings its handler
 One request at a time per connection; pipelined bytes wait in the relay. Instants are Trio's clock, sizes are bytes.
 """
 
+from omniroute.edge.ask_control import ControlLine
 from omniroute.edge.options import EdgeOptions
 from omniroute.edge.proxy_control import PEER_HEADER
-from omniroute.edge.reply import plain_error
-from omniroute.edge.routes import Endpoint, Handler, RenderError, Routes
+from omniroute.edge.reply import PLAIN
+from omniroute.edge.routes import Endpoint, ErrorShape, Handler, RenderError, Routes
 from omniroute.edge.server import Edge
 
-__all__ = ["PEER_HEADER", "Edge", "EdgeOptions", "Endpoint", "Handler", "RenderError", "Routes", "plain_error"]
+__all__ = [
+    "PEER_HEADER",
+    "PLAIN",
+    "ControlLine",
+    "Edge",
+    "EdgeOptions",
+    "Endpoint",
+    "ErrorShape",
+    "Handler",
+    "RenderError",
+    "Routes",
+]

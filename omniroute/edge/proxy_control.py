@@ -9,18 +9,16 @@ While control works, the client is watched; when it leaves, control's connection
 from __future__ import annotations
 
 import contextlib
-import socket
 from typing import Final
 
-import httptools
-import msgspec
 import trio
 
 from omniroute._speedups import BODY_CHUNKED, BODY_LENGTH, BODY_NONE, BODY_UNTIL_EOF, Status
+from omniroute.edge.control_door import ControlDoor, ResponseHead
 from omniroute.edge.head import RequestHead, header_lines
 from omniroute.edge.options import EdgeOptions
-from omniroute.edge.reply import BODILESS, CONTINUE, ClientReply
-from omniroute.errors import ClientError, OmniRouteError, Overloaded
+from omniroute.edge.reply import CONTINUE, ClientReply
+from omniroute.errors import ClientError, OmniRouteError
 from omniroute.ports import HOP_BY_HOP, ClientGone
 from omniroute.wire import Driver, PumpLimits, Wire, WireError
 
@@ -31,26 +29,11 @@ _OURS: Final = frozenset({b"content-length", b"expect", b"x-request-id", PEER_HE
 """Written anew on the way to control; Content-Length too, so that ``Connection: content-length`` unframes no body."""
 
 
-class ResponseHead(msgspec.Struct, frozen=True):
-    """What control answers."""
-
-    status: int
-    headers: tuple[tuple[bytes, bytes], ...]
-    """End-to-end headers, names in lower case, without Content-Length."""
-    body: int
-    """``BODY_*``."""
-    length: int | None
-    """Content-Length, also of an answer to HEAD; None if there was none."""
-    protocol: bytes
-    """What the connection becomes with status 101."""
-
-
 class ControlProxy:
     """The way to control."""
 
     def __init__(self, socket_path: str, driver: Driver, options: EdgeOptions) -> None:
-        self._socket_path = socket_path
-        self._driver = driver
+        self._door = ControlDoor(socket_path, driver, options)
         self._options = options
 
     async def relay(self, head: RequestHead, client: Wire, reply: ClientReply, peer: str, request_id: str) -> None:
@@ -59,7 +42,7 @@ class ControlProxy:
         Raises ``Overloaded`` (control is away), ``OmniRouteError`` (before an answer was begun), ``WireError`` or
         ``ClientGone`` (the client left). Returns with ``reply.ended`` False if the answer broke off.
         """
-        control = self._connect()
+        control = self._door.open()
         try:
             control.watch = client
             request = _encode_request(head, peer, request_id)
@@ -70,18 +53,6 @@ class ControlProxy:
                 await self._both_ways(head, request, control, client, reply)
         finally:
             control.close()
-
-    def _connect(self) -> Wire:
-        sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        try:
-            sock.setblocking(False)
-            sock.connect(self._socket_path)  # a Unix socket connects at once or not at all (EAGAIN: backlog full)
-            wire = Wire(sock)
-            self._driver.adopt(wire)
-        except (OSError, OverflowError) as exc:
-            sock.close()
-            raise _control_away() from exc
-        return wire
 
     async def _both_ways(
         self, head: RequestHead, request: bytes, control: Wire, client: Wire, reply: ClientReply
@@ -130,7 +101,7 @@ class ControlProxy:
                 return ClientGone()
 
     async def _answer(self, head: RequestHead, control: Wire, client: Wire, reply: ClientReply) -> None:
-        answer = await self._read_answer(head, control)
+        answer = await self._door.read_head(control, head.method, upgrade=_offers_upgrade(head))
         if answer.status == 101:
             await self._tunnel(answer, control, client, reply)
             return
@@ -150,27 +121,6 @@ class ControlProxy:
         elif status is Status.WATCHED_GONE:
             raise ClientGone
         # else cut short: no last chunk, no padding; the close that follows tells the client
-
-    async def _read_answer(self, head: RequestHead, control: Wire) -> ResponseHead:
-        deadline_at = trio.current_time() + self._options.control_head_timeout_s
-        while True:
-            try:
-                data = await control.read_head(self._options.head_bytes, deadline_at)
-            except WireError as exc:
-                if exc.status is Status.WATCHED_GONE:
-                    raise ClientGone from exc
-                if exc.status is Status.DEADLINE:
-                    message = "The control process did not answer in time."
-                    raise OmniRouteError(message, status=504, kind="timeout", code="gateway_timeout") from exc
-                raise _control_away() from exc
-            try:
-                answer = _parse_answer(data, head.method)
-            except httptools.HttpParserError as exc:
-                raise OmniRouteError(
-                    "The control process gave an unreadable answer.", status=502, code="bad_gateway"
-                ) from exc
-            if answer.status >= 200 or (answer.status == 101 and _offers_upgrade(head)):
-                return answer
 
     async def _tunnel(self, answer: ResponseHead, control: Wire, client: Wire, reply: ClientReply) -> None:
         """Bytes both ways until one side closes."""
@@ -224,45 +174,3 @@ def _offers_upgrade(head: RequestHead) -> bool:
     """True for an upgrade that may reach control: without a body, and not to HTTP/2, which is more than one tunnel."""
     protocol = head.headers.get(b"upgrade")
     return head.upgrade and head.body == BODY_NONE and protocol is not None and b"h2c" not in protocol.lower()
-
-
-class _AnswerCollector:
-    """Receives what httptools finds in the head of an answer."""
-
-    __slots__ = ("headers",)
-
-    def __init__(self) -> None:
-        self.headers: list[tuple[bytes, bytes]] = []
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        self.headers.append((name.lower(), value.rstrip()))
-
-
-def _parse_answer(data: bytes, method: str) -> ResponseHead:
-    collector = _AnswerCollector()
-    parser = httptools.HttpResponseParser(collector)
-    with contextlib.suppress(httptools.HttpParserUpgrade):  # 101: what follows is not HTTP
-        parser.feed_data(data)
-    status = parser.get_status_code()
-    fields = dict(collector.headers)
-    declared = fields.get(b"content-length")
-    length = None if declared is None else int(declared)
-    body = BODY_UNTIL_EOF if length is None else BODY_LENGTH
-    if method == "HEAD" or status in BODILESS or status < 200:
-        body = BODY_NONE
-    elif b"transfer-encoding" in fields:
-        body, length = BODY_CHUNKED, None
-    elif length == 0:
-        body = BODY_NONE
-    return ResponseHead(
-        status=status,
-        headers=tuple(pair for pair in collector.headers if pair[0] not in HOP_BY_HOP and pair[0] != b"content-length"),
-        body=body,
-        length=length,
-        protocol=fields.get(b"upgrade", b""),
-    )
-
-
-def _control_away() -> Overloaded:
-    message = "The control process is not answering; it is restarted on its own. Inference requests are not affected."
-    return Overloaded(message, code="control_unavailable", retry_after_s=1.0)

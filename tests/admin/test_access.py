@@ -20,11 +20,17 @@ async def key_with(house: House, *scopes: str) -> str:
 
 def test_only_health_is_open_and_only_metrics_is_for_this_machine() -> None:
     by_access = {
-        access: {e.path for e in endpoints() if e.access == access} for access in ("open", "metrics", "manage")
+        access: {e.path for e in endpoints() if e.access == access}
+        for access in ("open", "metrics", "inference", "manage")
     }
     assert by_access["open"] == {"/health/live", "/health/ready"}
     assert by_access["metrics"] == {"/metrics"}
-    assert len(by_access["manage"]) == len({e.path for e in endpoints()}) - 3
+    assert by_access["inference"] == {
+        "/api/tokens",
+        "/v1/responses/{response_id}",
+        "/v1/responses/{response_id}/input_items",
+    }
+    assert len(by_access["manage"]) == len({e.path for e in endpoints()}) - 6
 
 
 @pytest.mark.parametrize("endpoint", MANAGED, ids=lambda e: f"{e.method} {e.path}")

@@ -33,7 +33,7 @@ class Broken(FakeFacts):
 
 async def test_a_defect_is_told_to_the_log_not_to_the_client(house: House) -> None:
     facts = Broken(house.facts.shared)
-    app = build_app(house.administration, facts, house.ledger, trusted=True)
+    app = build_app(house.administration, facts, house.ledger, house.responses, trusted=True)
     quiet = httpx.ASGITransport(app, raise_app_exceptions=False)
     async with httpx.AsyncClient(transport=quiet, base_url="http://x") as client:
         answer = await client.get("/health/ready")
@@ -46,7 +46,7 @@ async def test_a_defect_is_told_to_the_log_not_to_the_client(house: House) -> No
 
 
 async def test_trouble_with_the_disk_is_said_as_such(house: House) -> None:
-    app = build_app(house.administration, Broken(house.facts.shared), house.ledger, trusted=True)
+    app = build_app(house.administration, Broken(house.facts.shared), house.ledger, house.responses, trusted=True)
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://x") as client:
         answer = await client.get("/metrics")
     assert (answer.status_code, answer.json()["error"]["code"]) == (507, "disk_full")

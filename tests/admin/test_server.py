@@ -22,7 +22,7 @@ def client(path: Path) -> httpx.AsyncClient:
 
 async def test_a_socket_for_us_alone_until_told_to_stop(house: House, tmp_path: Path) -> None:
     path = tmp_path / "admin.sock"
-    app = build_app(house.administration, house.facts, house.ledger, trusted=True)
+    app = build_app(house.administration, house.facts, house.ledger, house.responses, trusted=True)
     stop = trio.Event()
     umask = os.umask(0)
     try:
@@ -46,7 +46,7 @@ async def test_a_socket_for_us_alone_until_told_to_stop(house: House, tmp_path: 
 
 async def test_a_socket_left_behind_is_replaced(house: House, tmp_path: Path) -> None:
     path = tmp_path / "admin.sock"
-    app = build_app(house.administration, house.facts, house.ledger, trusted=True)
+    app = build_app(house.administration, house.facts, house.ledger, house.responses, trusted=True)
     for _ in range(2):
         stop = trio.Event()
         async with trio.open_nursery() as nursery:
@@ -66,7 +66,7 @@ async def test_a_defect_is_logged_with_its_traceback_and_serving_goes_on(
     house: House, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     path = tmp_path / "admin.sock"
-    app = build_app(house.administration, Broken(house.facts.shared), house.ledger, trusted=True)
+    app = build_app(house.administration, Broken(house.facts.shared), house.ledger, house.responses, trusted=True)
     stop = trio.Event()
     async with trio.open_nursery() as nursery:
         await nursery.start(partial(serve, app, f"unix:{path}", stop=stop.wait, log=LOG))
@@ -80,7 +80,7 @@ async def test_a_defect_is_logged_with_its_traceback_and_serving_goes_on(
 
 
 async def test_a_port_of_its_own_tells_where_clients_are(house: House) -> None:
-    app = build_app(house.administration, house.facts, house.ledger, trusted=False)
+    app = build_app(house.administration, house.facts, house.ledger, house.responses, trusted=False)
     stop = trio.Event()
     async with trio.open_nursery() as nursery:
         (url,) = await nursery.start(partial(serve, app, "127.0.0.1:0", stop=stop.wait, log=LOG))

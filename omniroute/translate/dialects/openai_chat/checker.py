@@ -104,9 +104,7 @@ class ChatChecker:
             _fragment(call, seen)
         finish = choice.get("finish_reason")
         if finish is not None:
-            _demand(
-                finish in {"stop", "length", "tool_calls", "content_filter", "function_call"}, f"finish {finish!r}"
-            )
+            _demand(finish in {"stop", "length", "tool_calls", "content_filter", "function_call"}, f"finish {finish!r}")
             seen.finished = True
 
 
