@@ -112,10 +112,9 @@ def _headers(
     """The connection's own headers go before the client's, and those before what the dialect sends by default."""
     accept = _ACCEPT_JSON if not stream else _ACCEPT_SSE if far.framing == "sse" else _ACCEPT_NDJSON
     headers = [*_JSON, accept, (ATTEMPT_HEADER, attempt_id.encode())]
-    credential = connection.credential.reveal().encode()
+    credential = connection.credential.reveal()
     if credential:
-        bearer = far.credential == "bearer"
-        headers.append((b"authorization", b"Bearer " + credential) if bearer else (far.credential.encode(), credential))
+        headers.append(far.presented(credential))
     own = [(name.encode(), value.encode()) for name, value in connection.headers]
     taken = {name for name, _ in own}
     given = request.incoming.headers

@@ -8,7 +8,7 @@ dialect does is behind its :class:`Dialect`.
 from collections.abc import Mapping
 
 from omniroute.discovery import find
-from omniroute.translate.canonical import ChatRequest, ChatResponse
+from omniroute.translate.canonical import ChatRequest, ChatResponse, Text, Turn
 from omniroute.translate.core_flow import open_flow
 from omniroute.translate.dialect import (
     AnswerContext,
@@ -60,6 +60,8 @@ __all__ = [
     "Pair",
     "Part",
     "Peeked",
+    "Text",
+    "Turn",
     "Unsupported",
     "UnsupportedContent",
     "UpstreamSide",

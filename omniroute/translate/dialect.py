@@ -189,6 +189,14 @@ class UpstreamSide(msgspec.Struct, frozen=True, kw_only=True):
     """The error (JSON, for ``read_stream_error``) that a body under a success status is, None for an answer.
     Raises ValueError: neither."""
     counting: Counting | None = None
+    models_path: str = "/models"
+    """Where it lists its models, for a test of the connection."""
+
+    def presented(self, credential: str) -> tuple[bytes, bytes]:
+        """The header a credential goes into."""
+        if self.credential == "bearer":
+            return (b"authorization", b"Bearer " + credential.encode())
+        return (self.credential.encode(), credential.encode())
 
 
 class Identity(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,7 +1,7 @@
 """Which dialects can be paired, and how: identity where both sides speak the same, else through the hub.
 
-Whoever carries a request (the pipeline, ``omniroute translate``, a test) does it through a :class:`Pair`: the request out,
-then either the whole answer or the stream back.
+Whoever carries a request (the pipeline, ``omniroute translate``, a test) does it through a :class:`Pair`: the request
+out, then either the whole answer or the stream back.
 """
 
 from __future__ import annotations

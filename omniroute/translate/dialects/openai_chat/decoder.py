@@ -28,6 +28,7 @@ from omniroute.translate.dialects.openai_chat.shapes import (
     DETAIL_TEXT,
     REASONING,
     REASONING_CONTENT,
+    WITH_USAGE,
 )
 from omniroute.translate.dialects.openai_chat.usage import usage_of
 from omniroute.translate.events import (
@@ -87,7 +88,7 @@ class _Choice:
 class ChatDecoder:
     """One stream, read."""
 
-    __slots__ = ("_blocks", "_choices", "_over", "_quirks", "_started", "_stash")
+    __slots__ = ("_blocks", "_choices", "_over", "_quirks", "_started", "_stash", "_usage_along")
 
     def __init__(self, quirks: Quirks) -> None:
         self._quirks = quirks
@@ -96,6 +97,8 @@ class ChatDecoder:
         self._started = False
         self._over = False
         self._stash = b""
+        self._usage_along = False
+        """Counts have come beside text: they may come with every piece of it (Perplexity, xAI)."""
 
     # -- StreamDecoder -----------------------------------------------------------------------------------------------
     def decode(self, name: bytes, data: bytes) -> Iterator[StreamEvent]:
@@ -139,26 +142,16 @@ class ChatDecoder:
         if self._over:
             return
         for choice in self._choices.values():
-            if choice.finished:
-                continue
-            number, last = choice.number, choice.calls.last
-            if choice.block >= 0 and choice.kind == "text":
-                yield Hot(CONTENT, number, 0, choice.block)
-            elif choice.block >= 0 and choice.kind == "reasoning" and choice.source >= 0:
-                if choice.source != DETAIL_TEXT:
-                    yield Hot(choice.source, number, 0, choice.block)
-                elif choice.detail[0] == "summary":
-                    yield Hot(DETAIL_SUMMARY, number, choice.detail[1], choice.block)
-                elif choice.detail[0] == "text":
-                    yield Hot(DETAIL_TEXT, number, choice.detail[1], choice.block)
-            # Only the latest call's: a fragment without an index would go on with that one, whatever its number.
-            elif last is not None and last.block >= 0 and not choice.legacy and not last.custom:
-                yield Hot(ARGUMENTS, number, last.index, last.block)
+            hot = None if choice.finished else _hot(choice)
+            if hot is not None:
+                yield hot
+                if self._usage_along:
+                    # Beside the shape without usage, so that a null after counts is not taken for newer counts.
+                    yield Hot(hot.shape + WITH_USAGE, hot.choice, hot.index, hot.block)
 
     def caught(self, block: int, deltas: int, stash: bytes) -> None:
         """Usage that came along with text is told of before the next event."""
-        if stash.startswith(b"{"):
-            self._stash = stash
+        self._stash = stash or self._stash
 
     # -- inner ---------------------------------------------------------------------------------------------------------
     def _new_block(self) -> int:
@@ -174,6 +167,7 @@ class ChatDecoder:
         if raw.startswith(b"{"):
             usage = usage_of(raw)
             if usage.known:
+                self._usage_along = True
                 yield Report(usage)
 
     def _complete(self) -> bool:
@@ -370,3 +364,21 @@ class ChatDecoder:
         choice.said = True
         yield from self._closed(choice)
         yield Whole(choice=choice.number, block=self._new_block(), value=value)
+
+
+def _hot(choice: _Choice) -> Hot | None:
+    """The shape that goes on with what is open of ``choice``."""
+    number, last = choice.number, choice.calls.last
+    if choice.block >= 0:
+        if choice.kind == "text":
+            return Hot(CONTENT, number, 0, choice.block)
+        if choice.kind != "reasoning":
+            return None
+        if choice.source != DETAIL_TEXT:
+            return Hot(choice.source, number, 0, choice.block)
+        shape = DETAIL_SUMMARY if choice.detail[0] == "summary" else DETAIL_TEXT
+        return Hot(shape, number, choice.detail[1], choice.block)
+    # Only the latest call's: a fragment without an index would go on with that one, whatever its number.
+    if last is None or last.block < 0 or choice.legacy or last.custom:
+        return None
+    return Hot(ARGUMENTS, number, last.index, last.block)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from omniroute._speedups.stream_py import ANY, CHOICE, EMPTY, INDEX, NULL, STASH, TEXT, Is, Leaf
+from omniroute._speedups.stream_py import ANY, CHOICE, EMPTY, INDEX, NULL, STASH, TEXT, Is
 
 CONTENT: Final = 0
 REASONING_CONTENT: Final = 1
@@ -16,7 +16,8 @@ REASONING: Final = 2
 DETAIL_TEXT: Final = 3
 DETAIL_SUMMARY: Final = 4
 ARGUMENTS: Final = 5
-"""Places in ``SHAPES``."""
+WITH_USAGE: Final = 6
+"""Places in ``SHAPES``; the same with usage in the chunk are ``WITH_USAGE`` further on."""
 
 Shape = dict[str, object]
 
@@ -59,7 +60,7 @@ def _chunk(**delta: object) -> Shape:
         "created": ANY,
         "model": ANY,
         "choices": [choice],
-        "usage": STASH,  # null, or in every chunk (Perplexity, xAI)
+        "usage": NULL,
         "system_fingerprint": ANY,
         "service_tier": ANY,
         "obfuscation": ANY,
@@ -72,7 +73,7 @@ def _chunk(**delta: object) -> Shape:
     }
 
 
-def _detail(kind: bytes, member: str) -> Leaf | list[object]:
+def _detail(kind: bytes, member: str) -> list[object]:
     return [{"type": Is(kind), member: TEXT} | _DETAIL]
 
 
@@ -81,7 +82,7 @@ def _arguments() -> list[object]:
     return [{"index": INDEX, "id": EMPTY, "type": ANY, "function": function, "extra_content": EMPTY}]
 
 
-SHAPES: Final[tuple[object, ...]] = (
+_PLAIN: Final = (
     _chunk(content=TEXT),
     _chunk(reasoning_content=TEXT),
     _chunk(reasoning=TEXT),
@@ -89,3 +90,5 @@ SHAPES: Final[tuple[object, ...]] = (
     _chunk(reasoning_details=_detail(b"reasoning.summary", "summary"), reasoning=ANY, reasoning_content=ANY),
     _chunk(tool_calls=_arguments()),
 )
+
+SHAPES: Final[tuple[object, ...]] = (*_PLAIN, *(shape | {"usage": STASH} for shape in _PLAIN))
