@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import socket
 import ssl
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Final, Literal
 
@@ -61,8 +61,10 @@ class Answer(msgspec.Struct, frozen=True):
     body: bytes
 
 
-async def call_once(connection: Connection, path: str, body: bytes | None, *, lookup: Lookup) -> Answer:
-    """GET ``path`` under the base URL, or POST it with a JSON ``body``, with the connection's credential and headers.
+async def call_once(
+    connection: Connection, path: str, body: bytes | None, more: Sequence[tuple[bytes, bytes]], *, lookup: Lookup
+) -> Answer:
+    """GET ``path`` under the base URL, or POST it with a JSON ``body``, with the connection's headers and ``more``.
 
     Raises:
         CallFailedError: the answer did not come whole. One of any status that did is returned.
@@ -73,11 +75,10 @@ async def call_once(connection: Connection, path: str, body: bytes | None, *, lo
     except UpstreamError as exc:
         raise CallFailedError("base_url", exc.message) from exc
     stream = await _open(connection, key, lookup)
-    headers = [("host", url.netloc), ("accept", "application/json"), ("connection", "close"), *connection.headers]
-    if connection.credential:
-        headers.append(("authorization", f"Bearer {connection.credential.reveal()}"))
+    headers = [(b"host", url.netloc.encode()), (b"accept", b"application/json"), (b"connection", b"close"), *more]
+    headers += [(name.encode(), value.encode()) for name, value in connection.headers]
     if body is not None:
-        headers += [("content-type", "application/json"), ("content-length", str(len(body)))]
+        headers += [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
     method = "GET" if body is None else "POST"
     request = h11.Request(method=method, target=url.path.rstrip("/") + path, headers=headers)
     try:

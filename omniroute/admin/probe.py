@@ -12,6 +12,7 @@ import trio
 from omniroute.admin.one_call import Answer, CallFailedError, Stage, call_once
 from omniroute.domain import Connection
 from omniroute.storage.connections import StoredConnection
+from omniroute.translate import ChatRequest, Notes, Outgoing, Text, Turn, UpstreamSide, find_dialects
 from omniroute.upstream import Lookup, system_lookup
 
 PROBE_S: Final = 30.0
@@ -42,19 +43,23 @@ async def probe(stored: StoredConnection, model: str = "", *, lookup: Lookup = s
     """Call the provider: one token of ``model``, or of the connection's first; its list of models if there is none."""
     connection = stored.connection
     asked = model or next(iter(connection.models), "")
-    path = "/chat/completions" if asked else "/models"
-    url = connection.base_url + path
     status = 0
     stage: Stage = "timeout"
     message = f"no complete answer within {PROBE_S:.0f} s"
+    url = connection.base_url
     started_at = trio.current_time()
     with trio.move_on_after(PROBE_S):
         try:
             if stored.problem:
                 _fail("credential", stored.problem)
-            answer = await call_once(connection, path, _question(asked) if asked else None, lookup=lookup)
+            side = _upstream_side(connection)
+            question = _question(side, connection, asked) if asked else None
+            path = side.models_path if question is None else question.path
+            url += path
+            body = None if question is None else b"".join(question.body)
+            answer = await call_once(connection, path, body, _headers(side, connection), lookup=lookup)
             status = answer.status
-            message = _judged(answer, url, asked)
+            message = _judged(answer, url, asked, connection, side)
             stage = "done"
         except CallFailedError as exc:
             stage, message, status = exc.stage, exc.message, exc.status
@@ -62,13 +67,29 @@ async def probe(stored: StoredConnection, model: str = "", *, lookup: Lookup = s
     return ProbeResult(stage == "done", stage, _masked(connection, message), url, asked, status, took_ms)
 
 
-def _question(model: str) -> bytes:
+def _upstream_side(connection: Connection) -> UpstreamSide:
+    dialect = find_dialects().get(connection.dialect)
+    if dialect is None or dialect.upstream is None:
+        _fail("credential", f"this gateway does not speak '{connection.dialect}': add the connection again")
+    return dialect.upstream
+
+
+def _question(side: UpstreamSide, connection: Connection, model: str) -> Outgoing:
     """The cheapest question there is."""
-    question = {"model": model, "messages": [{"role": "user", "content": "ping"}], "max_tokens": 1}
-    return msgspec.json.encode(question)
+    ping = Turn(role="user", blocks=(Text(text="ping"),))
+    request = ChatRequest(origin=connection.dialect, model=model, turns=(ping,), max_output=1)
+    return side.write_request(request, connection.quirks, Notes())
 
 
-def _judged(answer: Answer, url: str, model: str) -> str:
+def _headers(side: UpstreamSide, connection: Connection) -> list[tuple[bytes, bytes]]:
+    """The credential, and what the dialect sends by default unless the connection says otherwise."""
+    taken = {name.encode() for name, _ in connection.headers}
+    headers = [(name, value) for name, value in side.headers if name not in taken]
+    credential = connection.credential.reveal()
+    return [*headers, side.presented(credential)] if credential else headers
+
+
+def _judged(answer: Answer, url: str, model: str, connection: Connection, side: UpstreamSide) -> str:
     """What to say of an answer that is good. Raises ``CallFailedError`` for any other."""
     status = answer.status
     said = _quoted(answer.body)
@@ -85,9 +106,20 @@ def _judged(answer: Answer, url: str, model: str) -> str:
         _fail("base_url", f"nothing is at {url} (is the /v1 missing, or there twice?): {said}", status)
     if status != 200:
         _fail("upstream", f"the provider answered with {status}: {said}", status)
-    if ("choices" if model else "data") not in _members(answer.body):
-        _fail("base_url", f"{url} answers, but not as an OpenAI-compatible API does: {said}", status)
+    if not (_is_answer(answer.body, connection, side) if model else _LISTS & _members(answer.body).keys()):
+        _fail("base_url", f"{url} answers, but not as an API that speaks {connection.dialect} does: {said}", status)
     return f"{model} answered" if model else "the provider lists its models"
+
+
+_LISTS: Final = frozenset({"data", "models"})
+"""What vendors call the list of their models."""
+
+
+def _is_answer(body: bytes, connection: Connection, side: UpstreamSide) -> bool:
+    try:
+        return side.read_failure(body) is None and bool(side.read_answer(body, connection.quirks).candidates)
+    except ValueError:
+        return False
 
 
 def _fail(stage: Stage, message: str, status: int = 0) -> NoReturn:

@@ -50,7 +50,7 @@ class ControlFacts:
 
 
 class Control:
-    """The control process's parts, opened: the store, the administration over it, the journals' drain, the responses."""
+    """The control process's parts, opened: the store and what is over it, the journals' drain, stored responses."""
 
     def __init__(
         self, store: Store, publisher: Publisher, drain: Drain, facts: ControlFacts, responses: Responses

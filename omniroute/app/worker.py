@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import logging
 import socket
-from collections.abc import Iterator, Sequence
-from functools import partial
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
 import trio
 
 from omniroute._speedups import Relay, Shared, SnapshotArea
+from omniroute.app.endpoints import endpoints
 from omniroute.config import Settings
-from omniroute.edge import Edge, Endpoint, Routes
-from omniroute.pipeline import Pipeline, SharedConfiguration
+from omniroute.edge import ControlLine, Edge, ErrorShape, Routes
+from omniroute.pipeline import Pipeline, Questions, SharedConfiguration
 from omniroute.telemetry.afterwards import Afterwards, WatchedJournal
 from omniroute.telemetry.journal import create_journal
 from omniroute.telemetry.log import BufferedHandler, Log
@@ -55,14 +55,20 @@ class Worker:
         self._afterwards = Afterwards(self._meter, log)
         books = WatchedJournal(self._journal, self._afterwards)
         pipeline = Pipeline(
-            configuration, books, self._upstream, self._shared, self._afterwards.request, settings.pipeline
+            configuration,
+            books,
+            self._upstream,
+            self._shared,
+            self._afterwards.request,
+            settings.pipeline,
+            Questions(ControlLine(str(control_socket), self._driver, settings.edge)),
         )
         self._edge = Edge(
             self._driver,
-            Routes(_endpoints(pipeline)),
+            Routes(endpoints(pipeline, find_dialects())),
             settings.edge,
             control_socket=str(control_socket),
-            render_error=error_body,
+            errors=ErrorShape(error_body),
         )
 
     async def run(
@@ -97,13 +103,3 @@ class Worker:
         while True:
             self._meter.open_connections(self._edge.connections)
             await trio.sleep(_GAUGES_S)
-
-
-def _endpoints(pipeline: Pipeline) -> Iterator[Endpoint]:
-    """What a worker answers itself: the dialects' endpoints and the model lists."""
-    for dialect in find_dialects().values():
-        for endpoint in dialect.endpoints:
-            handler = partial(pipeline.chat, dialect)
-            yield Endpoint(endpoint.method, endpoint.path, dialect.name, handler, dialect.error_body)
-    yield Endpoint("GET", "/v1/models", "models", pipeline.models, error_body)
-    yield Endpoint("GET", "/v1/models/{id}", "model", pipeline.model, error_body)

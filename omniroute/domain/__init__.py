@@ -3,7 +3,7 @@
 from omniroute.domain.caller import Caller
 from omniroute.domain.connection import Connection, Timeouts, TlsProfile
 from omniroute.domain.ids import counter_id
-from omniroute.domain.quirks import PRESETS, Quirks
+from omniroute.domain.quirks import PRESETS, Quirks, own_quirks, quirks_of
 from omniroute.domain.record import AttemptRecord, OpenAttempt
 from omniroute.domain.secret import Secret
 from omniroute.domain.snapshot import RuntimeSettings, Snapshot, SnapshotDocument, Target
@@ -29,4 +29,6 @@ __all__ = [
     "TlsProfile",
     "Usage",
     "counter_id",
+    "own_quirks",
+    "quirks_of",
 ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from omniroute.domain.quirks import Quirks
 from omniroute.domain.secret import Secret
 
 
@@ -50,6 +51,8 @@ class Connection(msgspec.Struct, frozen=True):
     max_in_flight: int = 0
     allow_private: bool = False
     """The egress guard lets this connection reach loopback and private addresses."""
+    quirks: Quirks = Quirks()
+    """How the upstream deviates from its dialect: its provider's preset, and what the connection says otherwise."""
     in_flight_counter: int = 0
     """``counter_id("connection-in-flight", connection_id)``."""
 

@@ -59,3 +59,15 @@ PRESETS: Final[Mapping[str, Quirks]] = MappingProxyType(
     }
 )
 """By provider id, until a connection says otherwise (translation.md §10)."""
+
+
+def quirks_of(provider: str, given: Mapping[str, object]) -> Quirks:
+    """The preset of ``provider`` with what is ``given`` in its place. Raises ``msgspec.ValidationError``."""
+    preset = PRESETS.get(provider, Quirks())
+    return msgspec.convert({**msgspec.structs.asdict(preset), **given}, Quirks)
+
+
+def own_quirks(provider: str, quirks: Quirks) -> dict[str, object]:
+    """What ``quirks`` says differently from the preset of ``provider``: ``quirks_of`` gives them back."""
+    preset = msgspec.structs.asdict(PRESETS.get(provider, Quirks()))
+    return {name: value for name, value in msgspec.structs.asdict(quirks).items() if value != preset[name]}

@@ -52,3 +52,5 @@ class AttemptRecord(msgspec.Struct, frozen=True, array_like=True):
     requested_model: str = ""
     epoch: int = 0
     """The snapshot it ran under."""
+    losses: str = ""
+    """What a translation between dialects lost, as ``action:field`` with semicolons."""

@@ -31,3 +31,5 @@ class Summary(msgspec.Struct, frozen=True):
     bytes_out: int
     epoch: int
     events: int = 0
+    losses: str = ""
+    """What a translation between dialects lost, as ``action:field`` with semicolons."""

@@ -9,18 +9,19 @@ One request at a time per connection; pipelined bytes wait in the relay. Instant
 from omniroute.edge.ask_control import ControlLine
 from omniroute.edge.options import EdgeOptions
 from omniroute.edge.proxy_control import PEER_HEADER
-from omniroute.edge.reply import plain_error
-from omniroute.edge.routes import Endpoint, Handler, RenderError, Routes
+from omniroute.edge.reply import PLAIN
+from omniroute.edge.routes import Endpoint, ErrorShape, Handler, RenderError, Routes
 from omniroute.edge.server import Edge
 
 __all__ = [
     "PEER_HEADER",
+    "PLAIN",
     "ControlLine",
     "Edge",
     "EdgeOptions",
     "Endpoint",
+    "ErrorShape",
     "Handler",
     "RenderError",
     "Routes",
-    "plain_error",
 ]

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import re
 import secrets
 import socket
 from typing import Final
@@ -18,13 +19,15 @@ import trio
 from omniroute._speedups import BODY_LENGTH, BODY_NONE, BODY_UNTIL_EOF, Status
 from omniroute.edge.head import RequestHead, parse_head
 from omniroute.edge.reply import CONTINUE, ClientReply
-from omniroute.edge.routes import Endpoint, RenderError, Resource
+from omniroute.edge.routes import Endpoint, ErrorShape, Resource
 from omniroute.edge.state import EdgeState
 from omniroute.errors import ClientError, GatewayFault, OmniRouteError, Overloaded
 from omniroute.ports import ClientGone, Incoming
 from omniroute.wire import Wire, WireError
 
 _log: Final = logging.getLogger(__name__)
+
+_TARGET: Final = re.compile(rb"(?P<method>[A-Z]{1,16}) (?P<path>/[^ ?#\r\n]{0,1024})")
 
 REST_EVERY: Final = 8
 """Requests after which a connection lets the others run even if it never had to wait: a client that pipelines what we
@@ -85,7 +88,7 @@ class ClientConnection:
         try:
             head = parse_head(data, options)
         except ClientError as exc:
-            return await self._refuse(self._bare_reply(request_id), exc, self._state.render_error, request_id)
+            return await self._refuse(self._bare_reply(request_id), exc, self._shape_for(data))
         found = state.routes.find(head.path)
         if found is None:
             return await self._to_control(head, request_id)
@@ -103,7 +106,9 @@ class ClientConnection:
         )
         endpoint = resource.endpoints.get(method)
         if endpoint is None:
-            return await self._without_endpoint(head, resource, reply, request_id)
+            return await self._without_endpoint(head, resource, reply)
+        if endpoint.rivals:
+            endpoint = endpoint.chosen(self._incoming(head, path, request_id, now, b""))
         return await self._to_endpoint(head, path, endpoint, reply, request_id)
 
     def _request_id(self) -> str:
@@ -114,7 +119,7 @@ class ClientConnection:
         error = self._head_error(exc, begun=begun)
         if error is not None:
             request_id = self._request_id()
-            await self._refuse(self._bare_reply(request_id), error, self._state.render_error, request_id)
+            await self._refuse(self._bare_reply(request_id), error, self._state.errors)
         return False
 
     def _head_error(self, exc: WireError, *, begun: bool) -> ClientError | None:
@@ -149,18 +154,8 @@ class ClientConnection:
                     held = len(body)
             except (OmniRouteError, WireError) as exc:
                 error = _body_error(exc, endpoint.body_bytes or options.body_bytes)
-                return await self._refuse(reply, error, endpoint.render_error, request_id)
-            incoming = Incoming(
-                request_id=request_id,
-                method=head.method,
-                path=path,
-                query=head.query,
-                headers=head.headers,
-                body=body,
-                received_at=received_at,
-                peer=self._peer,
-                watch=wire,
-            )
+                return await self._refuse(reply, error, endpoint.errors)
+            incoming = self._incoming(head, path, request_id, received_at, body)
             try:
                 await endpoint.handler(incoming, reply)
                 if not reply.ended:
@@ -172,6 +167,19 @@ class ClientConnection:
         finally:
             state.bodies_held -= held
         return reply.ended and reply.keep_alive
+
+    def _incoming(self, head: RequestHead, path: str, request_id: str, received_at: float, body: bytes) -> Incoming:
+        return Incoming(
+            request_id=request_id,
+            method=head.method,
+            path=path,
+            query=head.query,
+            headers=head.headers,
+            body=body,
+            received_at=received_at,
+            peer=self._peer,
+            watch=self.wire,
+        )
 
     def _reserve(self, head: RequestHead, limit: int) -> int:
         """Take the body's size out of the worker's allowance; how much was taken."""
@@ -198,11 +206,9 @@ class ClientConnection:
         elif reply.begun:
             await reply.abort(b"")
         else:
-            await reply.fail(error, endpoint.render_error(error, request_id))
+            await reply.fail(error, endpoint.errors)
 
-    async def _without_endpoint(
-        self, head: RequestHead, resource: Resource, reply: ClientReply, request_id: str
-    ) -> bool:
+    async def _without_endpoint(self, head: RequestHead, resource: Resource, reply: ClientReply) -> bool:
         """OPTIONS, or a method the path does not have."""
         endpoint = next(iter(resource.endpoints.values()))
         if head.body != BODY_NONE:
@@ -213,9 +219,7 @@ class ClientConnection:
         else:
             allow = resource.allow.decode()
             error = ClientError(f"This path serves {allow}.", status=405, code="method_not_allowed")
-            body = endpoint.render_error(error, request_id)
-            headers = ((b"content-type", b"application/json"), (b"allow", resource.allow))
-            await reply.complete(405, headers, (body,))
+            await reply.fail(error, endpoint.errors, (b"allow", resource.allow))
         return reply.keep_alive
 
     async def _to_control(self, head: RequestHead, request_id: str) -> bool:
@@ -237,22 +241,31 @@ class ClientConnection:
             if reply.begun:
                 return False
             if not self.wire.body_complete:
-                return await self._refuse(reply, exc, self._state.render_error, request_id)
-            await reply.fail(exc, self._state.render_error(exc, request_id))
+                return await self._refuse(reply, exc, self._state.errors)
+            await reply.fail(exc, self._state.errors)
         if not self.wire.body_complete:
             self._unread = True
             return False
         return reply.ended and reply.keep_alive
 
+    def _shape_for(self, data: bytes) -> ErrorShape:
+        """How errors look at the path of a head that could not be understood, as far as its first line says it."""
+        found = _TARGET.match(data)
+        served = self._state.routes.find(found["path"].decode("latin-1")) if found else None
+        if found is None or served is None:
+            return self._state.errors
+        endpoints = served[1].endpoints
+        return (endpoints.get(found["method"].decode("latin-1")) or next(iter(endpoints.values()))).errors
+
     def _bare_reply(self, request_id: str) -> ClientReply:
         """For a request whose head could not be understood."""
         return ClientReply(self._state, self.wire, request_id)
 
-    async def _refuse(self, reply: ClientReply, error: OmniRouteError, render: RenderError, request_id: str) -> bool:
+    async def _refuse(self, reply: ClientReply, error: OmniRouteError, shape: ErrorShape) -> bool:
         """Send an error while input is unread: the connection cannot go on."""
         reply.keep_alive = False
         self._unread = True
-        await reply.fail(error, render(error, request_id))
+        await reply.fail(error, shape)
         return False
 
     async def _linger(self) -> None:

@@ -11,6 +11,7 @@ import msgspec
 import trio
 
 from omniroute._speedups import heads
+from omniroute.edge.routes import ErrorShape
 from omniroute.edge.state import EdgeState
 from omniroute.errors import GatewayFault, OmniRouteError
 from omniroute.ports import CONNECTION_HEADERS, Buffer, HeaderBlock, Headers
@@ -118,12 +119,14 @@ class ClientReply:
             with contextlib.suppress(WireError):  # it was to be told of a failure and has left, or stalls
                 await self.sink.send((tail,), trio.current_time() + self._state.options.write_timeout_s)
 
-    async def fail(self, error: OmniRouteError, body: bytes) -> None:
-        """Send ``error`` as a whole answer whose JSON body has been rendered."""
-        headers: Headers = ((b"content-type", b"application/json"),)
+    async def fail(self, error: OmniRouteError, shape: ErrorShape, *more: tuple[bytes, bytes]) -> None:
+        """Send ``error`` as a whole answer, in ``shape``; ``more``: headers of this error alone."""
+        headers: Headers = ((b"content-type", b"application/json"), *more)
+        if shape.request_id_header:
+            headers = (*headers, (shape.request_id_header, self._request_id.encode()))
         if error.retry_after_s is not None:
             headers = (*headers, (b"retry-after", b"%d" % max(1, math.ceil(error.retry_after_s))))
-        await self.complete(error.status, headers, (body,))
+        await self.complete(shape.status(error), headers, (shape.body(error, self._request_id),))
 
     def _begin(self, status: int, headers: Headers | HeaderBlock, framing: bytes) -> bytes:
         if self.begun:
@@ -159,3 +162,7 @@ class _PlainBody(msgspec.Struct):
 def plain_error(error: OmniRouteError, request_id: str) -> bytes:
     """The JSON body of an error where no dialect is known: an unreadable head, control away."""
     return msgspec.json.encode(_PlainBody(_PlainError(error.message, error.kind, error.code, request_id)))
+
+
+PLAIN: Final = ErrorShape(plain_error)
+"""How errors look where no dialect is known."""

@@ -17,8 +17,8 @@ import trio
 from omniroute.edge.connection import ClientConnection
 from omniroute.edge.options import EdgeOptions
 from omniroute.edge.proxy_control import ControlProxy
-from omniroute.edge.reply import plain_error
-from omniroute.edge.routes import RenderError, Routes
+from omniroute.edge.reply import PLAIN
+from omniroute.edge.routes import ErrorShape, Routes
 from omniroute.edge.state import EdgeState
 from omniroute.wire import Driver, Wire
 
@@ -50,7 +50,7 @@ class Edge:
         options: EdgeOptions | None = None,
         *,
         control_socket: str | None = None,
-        render_error: RenderError = plain_error,
+        errors: ErrorShape = PLAIN,
     ) -> None:
         """Hand in what it works with.
 
@@ -59,13 +59,13 @@ class Edge:
             routes: what the worker answers itself.
             options: limits; the defaults if None.
             control_socket: path of control's Unix socket, for every other request; without it those get 404.
-            render_error: how an error looks that belongs to no endpoint.
+            errors: how those look that belong to no endpoint.
         """
         options = options or EdgeOptions()
         control = None if control_socket is None else ControlProxy(control_socket, driver, options)
         self._driver = driver
         self._options = options
-        self._state = EdgeState(options, routes, control, render_error)
+        self._state = EdgeState(options, routes, control, errors)
         self._open = 0
         self._drain_s = 0.0
         self._draining = trio.Event()

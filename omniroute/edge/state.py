@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from omniroute.edge.cors import Cors
 from omniroute.edge.options import EdgeOptions
-from omniroute.edge.routes import RenderError, Routes
+from omniroute.edge.routes import ErrorShape, Routes
 
 if TYPE_CHECKING:
     from omniroute.edge.connection import ClientConnection
@@ -28,18 +28,18 @@ class EdgeState:
         "control",
         "cors",
         "draining",
+        "errors",
         "idle",
         "options",
-        "render_error",
         "routes",
     )
 
     def __init__(
-        self, options: EdgeOptions, routes: Routes, control: ControlProxy | None, render_error: RenderError
+        self, options: EdgeOptions, routes: Routes, control: ControlProxy | None, errors: ErrorShape
     ) -> None:
         self.options = options
         self.routes = routes
-        self.render_error = render_error
+        self.errors = errors
         """For errors of no endpoint: an unreadable head, a path nobody serves, control away."""
         self.control = control
         self.cors = Cors(options.cors_origins)

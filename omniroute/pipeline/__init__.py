@@ -6,7 +6,8 @@ counters.
 """
 
 from omniroute.pipeline.configuration import SharedConfiguration
+from omniroute.pipeline.questions import Questions
 from omniroute.pipeline.run import Pipeline
-from omniroute.pipeline.values import PipelineOptions
+from omniroute.pipeline.values import Door, PipelineOptions, doors
 
-__all__ = ["Pipeline", "PipelineOptions", "SharedConfiguration"]
+__all__ = ["Door", "Pipeline", "PipelineOptions", "Questions", "SharedConfiguration", "doors"]

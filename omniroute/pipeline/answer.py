@@ -6,22 +6,32 @@ from functools import lru_cache
 from typing import Final
 
 from omniroute._speedups import heads
-from omniroute.pipeline.values import Request, Served
-from omniroute.ports import CONNECTION_HEADERS, Exchange, HeaderBlock
+from omniroute.pipeline.losses import lost_fields, translation
+from omniroute.pipeline.values import Encoded, Request, Served
+from omniroute.ports import CONNECTION_HEADERS, Exchange, HeaderBlock, Headers
+from omniroute.translate import Notes
 
 _NOT_RELAYED: Final = CONNECTION_HEADERS | {
-    b"server", b"set-cookie", b"alt-svc", b"strict-transport-security",
+    b"server", b"set-cookie", b"alt-svc", b"strict-transport-security", b"request-id",
     b"access-control-allow-origin", b"access-control-allow-credentials", b"access-control-expose-headers",
 }  # fmt: skip
 """Response headers that speak of the upstream's own connection, site or browser policy."""
 
-_STREAM_HEADERS: Final = (
-    (b"content-type", b"text/event-stream; charset=utf-8"),
-    (b"cache-control", b"no-cache"),
-    (b"x-accel-buffering", b"no"),
+_OF_THE_BODY: Final = frozenset(
+    {b"content-type", b"content-encoding", b"content-disposition", b"etag", b"last-modified", b"vary"}
 )
+"""Those that speak of a body which the client gets in other words."""
+
 _DROPPED: Final = heads.NameSet(_NOT_RELAYED)
-_DROPPED_STREAMING: Final = heads.NameSet(_NOT_RELAYED | {name for name, _ in _STREAM_HEADERS})
+_DROPPED_STREAMING: Final = heads.NameSet(
+    _NOT_RELAYED | {b"content-type", b"cache-control", b"x-accel-buffering"}  # every dialect's stream has its own
+)
+_DROPPED_TRANSLATED: Final = heads.NameSet(_NOT_RELAYED | _OF_THE_BODY | {b"cache-control", b"x-accel-buffering"})
+
+JSON: Final = ((b"content-type", b"application/json"),)
+
+TOKEN_COUNT_HEADER: Final = b"x-omniroute-token-count"
+"""Who counted: ``upstream`` or ``tokenizer``."""
 
 _OWN: Final = (
     b"%bx-omniroute-attempts: %d\r\nx-omniroute-overhead-ms: %.3f\r\n"
@@ -41,13 +51,33 @@ def _origin(provider: str, model: str, label: str) -> bytes:
 """Names of providers and labels are checked when they are set, models when asked for: none holds a line end."""
 
 
-def answer_headers(request: Request, served: Served, exchange: Exchange) -> HeaderBlock:
+def answer_headers(request: Request, served: Served, encoded: Encoded, exchange: Exchange) -> HeaderBlock:
     """The headers of the answer to ``request`` that ``exchange`` brought."""
     target, connection = served.target, served.target.connection
+    client = request.door.client
     upstream_ms = (served.head_at - served.started_at) * 1000
     own_ms = (served.started_at - request.incoming.received_at - served.lost_s) * 1000
     stream = request.peeked.stream
     origin = _origin(connection.provider, target.model, connection.label)
     own = _OWN % (origin, served.number, own_ms, own_ms, upstream_ms)
-    relayed = heads.relayed_lines(exchange.headers, _DROPPED_STREAMING if stream else _DROPPED)
-    return HeaderBlock(relayed + own, _STREAM_HEADERS if stream else ())
+    pairs: Headers = ()
+    if stream:
+        of = client.stream_headers_of
+        pairs = client.stream_headers if of is None else of(request.peeked.variant)
+    if encoded.passed:
+        relayed = heads.relayed_lines(exchange.headers, _DROPPED_STREAMING if stream else _DROPPED)
+    else:
+        relayed = heads.relayed_lines(exchange.headers, _DROPPED_TRANSLATED)
+        pairs = (*(pairs or JSON), *_told_losses(encoded.notes))
+    if client.request_id_header:
+        pairs = (*pairs, (client.request_id_header, request.incoming.request_id.encode()))
+    return HeaderBlock(relayed + own, pairs)
+
+
+def _told_losses(notes: Notes | None) -> Headers:
+    """What the translation lost; nothing where it lost nothing."""
+    if not notes:
+        return ()
+    lost = lost_fields(notes)
+    told = (b"x-omniroute-translation", translation(notes).encode())
+    return ((b"x-omniroute-lossy", lost), told) if lost else (told,)

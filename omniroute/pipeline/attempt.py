@@ -8,11 +8,11 @@ import trio
 
 from omniroute._speedups import Shared
 from omniroute.errors import OmniRouteError, UpstreamError
-from omniroute.pipeline.encode import encode
+from omniroute.pipeline.encode import encode, encode_count
 from omniroute.pipeline.gate import Permit
 from omniroute.pipeline.record import Book
 from omniroute.pipeline.relay import Delivery
-from omniroute.pipeline.values import PipelineOptions, Request, Served
+from omniroute.pipeline.values import Encoded, PipelineOptions, Request, Served
 from omniroute.ports import ClientGone, Journal, Reply, Upstream
 from omniroute.translate import read_error
 
@@ -34,39 +34,59 @@ class Attempts:
     async def attempt(self, request: Request, served: Served, reply: Reply) -> None:
         """The client has its answer when this returns. ``served`` says what happened, also when it raises.
 
-        Raises UpstreamError (nothing was sent: try another target), ClientError, ClientGone.
+        Raises Unsupported or UpstreamError (nothing was sent: try another target), ClientError, ClientGone.
         """
+        with Permit(served.target.connection, self._shared):
+            encoded = encode(request, served.target, served.attempt_id)
+            await self._call(request, served, encoded, reply)
+
+    async def count(self, request: Request, served: Served, reply: Reply) -> bool:
+        """Whether the client has the number of its request's tokens; False if this upstream counts for nobody.
+
+        Raises as ``attempt`` does.
+        """
+        with Permit(served.target.connection, self._shared):
+            encoded = encode_count(request, served.target, served.attempt_id)
+            if encoded is None:
+                return False
+            await self._call(request, served, encoded, reply)
+            return True
+
+    async def _call(self, request: Request, served: Served, encoded: Encoded, reply: Reply) -> None:
+        """One call, written down whatever comes of it."""
         connection = served.target.connection
-        with Permit(connection, self._shared):
-            wire_request = encode(request, served.target, served.attempt_id)
-            served.body_bytes = wire_request.body_bytes
-            total_s = connection.timeouts.total_s
-            total_at = request.incoming.received_at + total_s if total_s else 0.0
-            book = Book(self._journal, request, served)
-            try:
-                exchange = await self._upstream.call(wire_request, watch=request.incoming.watch, total_at=total_at)
-                with exchange:
-                    served.head_at = trio.current_time()
-                    served.status = exchange.status
-                    served.connect_ms = exchange.connect_ms
-                    delivery = Delivery(request, served, reply, exchange, total_at, book, self._options)
-                    if not 200 <= served.status < 300:
-                        body = await delivery.explanation()
-                        raise read_error(served.status, exchange.headers, body)  # noqa: TRY301 - as if call had raised
+        served.body_bytes = encoded.wire.body_bytes
+        served.notes = encoded.notes
+        total_s = connection.timeouts.total_s
+        total_at = request.incoming.received_at + total_s if total_s else 0.0
+        book = Book(self._journal, request, served)
+        try:
+            exchange = await self._upstream.call(encoded.wire, watch=request.incoming.watch, total_at=total_at)
+            with exchange:
+                served.head_at = trio.current_time()
+                served.status = exchange.status
+                served.connect_ms = exchange.connect_ms
+                delivery = Delivery(request, served, encoded, reply, exchange, total_at, book, self._options)
+                if not 200 <= served.status < 300:
+                    body = await delivery.explanation()
+                    raise read_error(served.status, exchange.headers, body)  # noqa: TRY301 - as if call had raised
+                if request.peeked.operation == "count":
+                    await delivery.count()
+                else:
                     await (delivery.stream() if request.peeked.stream else delivery.whole())
-            except ClientGone:
-                served.outcome = "client_gone"
-                raise
-            except OmniRouteError as exc:
-                served.outcome = exc.outcome
-                served.error_class = exc.code
-                if isinstance(exc, UpstreamError):
-                    served.error_class = exc.error_class
-                    if exc.kind in _OUR_ACCOUNT:
-                        exc.message = f"Provider '{connection.provider}' refuses this gateway's account: {exc.message}"
-                raise
-            except Exception:
-                served.outcome = "fault"
-                raise
-            finally:
-                book.close()
+        except ClientGone:
+            served.outcome = "client_gone"
+            raise
+        except OmniRouteError as exc:
+            served.outcome = exc.outcome
+            served.error_class = exc.code
+            if isinstance(exc, UpstreamError):
+                served.error_class = exc.error_class
+                if exc.kind in _OUR_ACCOUNT:
+                    exc.message = f"Provider '{connection.provider}' refuses this gateway's account: {exc.message}"
+            raise
+        except Exception:
+            served.outcome = "fault"
+            raise
+        finally:
+            book.close()

@@ -1,55 +1,127 @@
-"""The request as the target's upstream gets it. Same dialect on both sides: the client's bytes, patched in place."""
+"""The request as the target's upstream gets it: the client's bytes patched in place, or a request through the hub."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final
 
-from omniroute.domain import Connection, Target
-from omniroute.pipeline.values import Request
-from omniroute.ports import Headers, WireRequest
+import msgspec
 
-FORWARDED: Final = (
-    b"idempotency-key",
-    b"openai-beta",
-    b"openai-organization",
-    b"openai-project",
-    b"x-mock",  # tells a scripted upstream (omniroute mock) how to behave
-)
-"""Client headers an upstream gets to see. Everything else is ours or nobody's business."""
+from omniroute.domain import Connection, Target
+from omniroute.errors import UpstreamError
+from omniroute.pipeline.values import Encoded, Request
+from omniroute.ports import Headers, WireRequest
+from omniroute.translate import Notes, Outgoing, Pair, UpstreamSide
+
+FORWARDED: Final = (b"idempotency-key",)
+"""Client headers every upstream gets to see; a dialect adds its own for its own. Everything else is nobody's business."""
+
+MOCKS: Final = frozenset({"demo", "mock"})
+"""Providers that are ``omniroute mock``: only these get the header that tells it how to behave."""
+MOCK_HEADER: Final = b"x-mock"
 
 ATTEMPT_HEADER: Final = b"x-omniroute-attempt"
 """The ledger's id of the attempt, opaque to anybody else: an upstream's records can be matched with ours row by row."""
 
+STRICT_HEADER: Final = b"x-omniroute-strict"
+_YES: Final = frozenset({b"1", b"true", b"yes", b"on"})
+
 _JSON: Final = ((b"content-type", b"application/json"), (b"accept-encoding", b"identity"))
 _ACCEPT_SSE: Final = (b"accept", b"text/event-stream")
+_ACCEPT_NDJSON: Final = (b"accept", b"application/x-ndjson")
 _ACCEPT_JSON: Final = (b"accept", b"application/json")
 
 
-def encode(request: Request, target: Target, attempt_id: str) -> WireRequest:
-    """The wire request for ``target``. Raises ClientError for a body that cannot be patched."""
-    parts = request.dialect.encode_request(request.incoming.body, request.peeked, model=target.model)
+def encode(request: Request, target: Target, attempt_id: str) -> Encoded:
+    """The request in the words of ``target``'s upstream.
+
+    Raises ClientError for a request that is wrong, ``Unsupported`` for one that this upstream's dialect cannot carry
+    (in strict mode: cannot carry whole), UpstreamError for a connection whose dialect this process does not know.
+    """
+    connection, body, peeked = target.connection, request.incoming.body, request.peeked
+    pair = pair_of(request, connection)
+    if pair.passes(body):
+        outgoing = pair.forward(body, peeked, model=target.model, quirks=connection.quirks)
+        forwarded = pair.client.identity.forwarded if pair.client.identity is not None else ()
+        headers = _headers(request, pair.far, connection, attempt_id, (*FORWARDED, *forwarded), stream=peeked.stream)
+        return Encoded(_written(connection, outgoing, headers), pair, passed=True)
+    notes = Notes()
+    canonical = msgspec.structs.replace(request.canonical(), model=target.model)
+    outgoing = pair.far.write_request(canonical, connection.quirks, notes)
+    if strict(request.incoming.headers):
+        notes.refuse_if_strict()
+    headers = _headers(request, pair.far, connection, attempt_id, FORWARDED, stream=peeked.stream)
+    wire = _written(connection, outgoing, headers)
+    return Encoded(wire, pair, passed=False, names=outgoing.names, call_ids=outgoing.call_ids, notes=notes)
+
+
+def encode_count(request: Request, target: Target, attempt_id: str) -> Encoded | None:
+    """The question how many tokens the request has, for ``target``'s upstream; None if that answers none.
+
+    Raises as ``encode`` does.
+    """
+    connection = target.connection
+    pair = pair_of(request, connection)
+    counting = pair.far.counting
+    if counting is None:
+        return None
+    notes = Notes()
+    canonical = msgspec.structs.replace(request.canonical(), model=target.model)
+    outgoing = counting.write_request(canonical, connection.quirks, notes)
+    headers = _headers(request, pair.far, connection, attempt_id, FORWARDED, stream=False)
+    return Encoded(_written(connection, outgoing, headers), pair, passed=False, notes=notes)
+
+
+def pair_of(request: Request, connection: Connection) -> Pair:
+    """The way from the client to ``connection``. Raises UpstreamError if this process does not know its dialect."""
+    pair = request.door.pairs.get(connection.dialect)
+    if pair is None:  # control is newer than this worker, which is about to be replaced
+        raise UpstreamError(
+            f"Connection '{connection.label}' speaks '{connection.dialect}', which this gateway does not.",
+            error_class="unknown_dialect",
+            scope="connection",
+        )
+    return pair
+
+
+def strict(headers: Mapping[bytes, bytes]) -> bool:
+    """Whether the client refuses to have anything lost."""
+    return headers.get(STRICT_HEADER, b"").lower() in _YES
+
+
+def _written(connection: Connection, outgoing: Outgoing, headers: Headers) -> WireRequest:
     return WireRequest(
-        connection=target.connection,
+        connection=connection,
         method=b"POST",
-        path=request.dialect.path,
-        headers=_headers(request, target.connection, attempt_id),
-        body=parts,
-        body_bytes=sum(map(len, parts)),
+        path=outgoing.path,
+        headers=headers,
+        body=outgoing.body,
+        body_bytes=sum(map(len, outgoing.body)),
     )
 
 
-def _headers(request: Request, connection: Connection, attempt_id: str) -> Headers:
-    headers = [*_constant_headers(connection, request.peeked.stream), (ATTEMPT_HEADER, attempt_id.encode())]
-    given = request.incoming.headers
-    headers += [(name, given[name]) for name in FORWARDED if name in given]
-    return tuple(headers)
-
-
-def _constant_headers(connection: Connection, stream: bool) -> Headers:
+def _headers(
+    request: Request,
+    far: UpstreamSide,
+    connection: Connection,
+    attempt_id: str,
+    forwarded: tuple[bytes, ...],
+    *,
+    stream: bool,
+) -> Headers:
+    """The connection's own headers go before the client's, and those before what the dialect sends by default."""
+    accept = _ACCEPT_JSON if not stream else _ACCEPT_SSE if far.framing == "sse" else _ACCEPT_NDJSON
+    headers = [*_JSON, accept, (ATTEMPT_HEADER, attempt_id.encode())]
     credential = connection.credential.reveal()
-    return (
-        *_JSON,
-        _ACCEPT_SSE if stream else _ACCEPT_JSON,
-        *(((b"authorization", b"Bearer " + credential.encode()),) if credential else ()),
-        *((name.encode(), value.encode()) for name, value in connection.headers),
-    )
+    if credential:
+        headers.append(far.presented(credential))
+    own = [(name.encode(), value.encode()) for name, value in connection.headers]
+    taken = {name for name, _ in own}
+    given = request.incoming.headers
+    headers += [(name, given[name]) for name in forwarded if name in given and name not in taken]
+    if connection.provider in MOCKS and MOCK_HEADER in given:
+        headers.append((MOCK_HEADER, given[MOCK_HEADER]))
+    if far.headers:
+        taken.update(name for name in forwarded if name in given)
+        headers += [(name, value) for name, value in far.headers if name not in taken]
+    return (*headers, *own)

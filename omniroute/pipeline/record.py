@@ -5,6 +5,7 @@ from __future__ import annotations
 import trio
 
 from omniroute.domain import AttemptRecord, OpenAttempt
+from omniroute.pipeline.losses import RECORD_BYTES, translation
 from omniroute.pipeline.values import Request, Served
 from omniroute.ports import Journal
 
@@ -59,6 +60,7 @@ class Book:
                 request.peeked.stream,
                 request.peeked.model,
                 request.snapshot.epoch,
+                translation(served.notes, RECORD_BYTES) if served.notes else "",
             ),
         )
 

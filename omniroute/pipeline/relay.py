@@ -11,14 +11,14 @@ from typing import Final
 
 import trio
 
-from omniroute._speedups import SseTap, Status, event_data
+from omniroute._speedups import Status
 from omniroute.domain import Timeouts, Usage
-from omniroute.errors import UpstreamError
-from omniroute.pipeline.answer import answer_headers
+from omniroute.pipeline.answer import TOKEN_COUNT_HEADER, answer_headers
+from omniroute.pipeline.failures import not_an_answer, upstream_failed
 from omniroute.pipeline.record import Book
-from omniroute.pipeline.values import PipelineOptions, Request, Served
-from omniroute.ports import ClientGone, Exchange, Reply
-from omniroute.translate import EventKind, read_stream_error
+from omniroute.pipeline.values import Encoded, PipelineOptions, Request, Served
+from omniroute.ports import ClientGone, Exchange, HeaderBlock, Reply
+from omniroute.translate import BYTES_PER_TOKEN, Answer, AnswerContext, Flow, open_flow
 from omniroute.wire import PumpLimits, Wire, WireError
 
 CLIENT_LEFT: Final = frozenset({Status.WATCHED_GONE, Status.SINK_BROKEN, Status.SINK_STALLED})
@@ -26,58 +26,26 @@ CLIENT_LEFT: Final = frozenset({Status.WATCHED_GONE, Status.SINK_BROKEN, Status.
 LOOK_BYTES: Final = 2048
 """How much is read at a time before the commit point: the second event mostly is content, the rest is the pump's."""
 
-ERROR_CLASS: Final = {
-    Status.CLOSED: "truncated",
-    Status.TRUNCATED: "truncated",
-    Status.RESET: "reset",
-    Status.MALFORMED: "malformed",
-    Status.TOO_LARGE: "too_large",
-    Status.DEADLINE: "timeout_idle",
-    Status.TOTAL_DEADLINE: "timeout_total",
-}
-_SAID: Final = {
-    "truncated": "ended its answer before it was complete",
-    "reset": "broke the connection in the middle of its answer",
-    "malformed": "sent an answer that is not valid HTTP",
-    "too_large": "sent an answer larger than the gateway accepts",
-    "timeout_idle": "sent nothing for too long in the middle of its answer",
-    "timeout_total": "did not finish its answer within the total time allowed",
-}
+MAX_EVENT_BYTES: Final = 16 * 1024 * 1024
+"""An image part arrives as one line of megabytes; more than this is not an event any vendor sends."""
 
-
-def upstream_failed(status: Status, served: Served) -> UpstreamError:
-    """The error that says how an upstream's body ended."""
-    error_class = ERROR_CLASS.get(status, "reset")
-    late = error_class.startswith("timeout")
-    return UpstreamError(
-        f"Provider '{served.target.connection.provider}' {_SAID[error_class]}.",
-        error_class=error_class,
-        answered=True,
-        status=504 if late else 502,
-        kind="timeout" if late else "upstream_incomplete",
-        code="gateway_timeout" if late else "upstream_incomplete",
-    )
-
-
-def not_an_answer(served: Served) -> UpstreamError:
-    """The error for a success status over a body that is no answer."""
-    return UpstreamError(
-        f"Provider '{served.target.connection.provider}' answered with status {served.status} and something that is "
-        "neither a JSON object nor an event stream, such as an HTML page or half a document; is its base URL right?",
-        error_class="malformed",
-        answered=True,
-    )
+NO_CONTEXT: Final = AnswerContext(attempt_id="")
+"""Where bytes pass nobody looks at it."""
 
 
 class Delivery:
     """One attempt's answer on its way. The book is closed before the last byte goes out."""
 
-    __slots__ = ("_book", "_exchange", "_options", "_reply", "_request", "_served", "_source", "_timeouts", "_total_at")
+    __slots__ = (
+        "_book", "_encoded", "_exchange", "_options", "_reply", "_request", "_served", "_source", "_timeouts",
+        "_total_at",
+    )  # fmt: skip
 
     def __init__(
         self,
         request: Request,
         served: Served,
+        encoded: Encoded,
         reply: Reply,
         exchange: Exchange,
         total_at: float,
@@ -86,6 +54,7 @@ class Delivery:
     ) -> None:
         self._request = request
         self._served = served
+        self._encoded = encoded
         self._reply = reply
         self._exchange = exchange
         self._source: Wire = exchange.source
@@ -105,130 +74,193 @@ class Delivery:
 
     async def whole(self) -> None:
         """Answer with the upstream's whole body. Raises UpstreamError before the commit point, ClientGone."""
-        dialect, served = self._request.dialect, self._served
+        served = self._served
+        answer = self._understood(await self._body())
+        served.usage = answer.usage
+        await self._complete(answer.body, answer_headers(self._request, served, self._encoded, self._exchange))
+
+    async def count(self) -> None:
+        """Answer with the number of tokens the upstream's body tells. Raises as ``whole`` does."""
+        served, client = self._served, self._request.door.client
+        body = await self._body()
+        counting = self._encoded.pair.far.counting
+        assert counting is not None, "encode_count has asked it"
+        assert client.write_count is not None, "no dialect asks for a number it cannot write"
         try:
-            body = await self._source.read_body(self._options.response_body_bytes, self._read_deadline())
+            tokens = counting.read_answer(body)
+        except ValueError as exc:
+            raise not_an_answer(served) from exc
+        served.usage = Usage(known=True)  # counting costs nothing
+        headers = answer_headers(self._request, served, self._encoded, self._exchange)
+        told = HeaderBlock(headers.lines, (*headers.pairs, (TOKEN_COUNT_HEADER, b"upstream")))
+        await self._complete(client.write_count(tokens, False), told)
+
+    async def _body(self) -> bytes:
+        try:
+            return await self._source.read_body(self._options.response_body_bytes, self._read_deadline())
         except WireError as exc:
             raise self._reading(exc) from exc
+
+    def _understood(self, body: bytes) -> Answer:
+        """``body`` in the client's words. Raises UpstreamError."""
+        encoded = self._encoded
+        quirks = self._served.target.connection.quirks
+        passed = encoded.passed
         try:
-            failure, usage = dialect.read_answer(body)
+            return encoded.pair.answer(body, NO_CONTEXT if passed else self._context(), quirks, passed=passed)
         except ValueError as exc:
-            if not any(name == b"content-encoding" for name, _ in self._exchange.headers):
-                raise not_an_answer(served) from exc
-            # Compressed although nobody asked for it: the header goes with it, the client may know how.
-            failure, usage = None, Usage()
-        if failure is not None:
-            raise read_stream_error(failure)
-        served.usage = usage
+            if not passed:
+                raise not_an_answer(self._served) from exc
+            if any(name == b"content-encoding" for name, _ in self._exchange.headers):
+                # Compressed although nobody asked for it: the header goes with it, the client may know how.
+                return Answer(body, Usage())
+        try:  # a stream although none was asked for is made an answer
+            return encoded.pair.answer(body, self._context(), quirks, passed=False)
+        except ValueError as exc:
+            raise not_an_answer(self._served) from exc
+
+    async def _complete(self, body: bytes, headers: HeaderBlock) -> None:
+        served = self._served
         served.committed_at = trio.current_time()
         served.bytes_out = len(body)
         served.outcome = "ok"
-        answer = answer_headers(self._request, served, self._exchange)
         self._book.close()
         try:
-            await self._reply.complete(served.status, answer, (body,))
+            await self._reply.complete(served.status, headers, (body,))
         except WireError as exc:
             raise ClientGone from exc
+
+    def _context(self, *, passed: bool = False) -> AnswerContext:
+        request, served, encoded = self._request, self._served, self._encoded
+        if passed:  # of a stream whose bytes pass only an error of ours says more than the upstream does
+            return AnswerContext(attempt_id=served.attempt_id, request_id=request.incoming.request_id)
+        peeked, received_at = request.peeked, request.incoming.received_at
+        return AnswerContext(
+            attempt_id=served.attempt_id,
+            request_id=request.incoming.request_id,
+            created_epoch_s=int(served.started_epoch_s),
+            model=served.target.model,
+            include_usage=peeked.include_usage,
+            choices=peeked.choices,
+            variant=peeked.variant,
+            request=request.read,
+            names=encoded.names,
+            call_ids=encoded.call_ids,
+            estimated_input_tokens=encoded.wire.body_bytes // BYTES_PER_TOKEN,
+            elapsed_ns=lambda: int((trio.current_time() - received_at) * 1e9),
+        )
 
     async def stream(self) -> None:
         """Answer with the upstream's stream. Raises UpstreamError before the commit point, ClientGone after or before.
 
         After the commit point an upstream's failure is reported in-band, recorded, and this returns.
         """
-        tap = self._request.dialect.tap(self._request.peeked)
-        held = await self._hold(tap)
-        served, reply, source = self._served, self._reply, self._source
+        flow = self._flow()
+        held = await self._hold(flow)
+        served, reply, source, reader = self._served, self._reply, self._source, flow.reader
         served.committed_at = trio.current_time()
         self._book.commit()
-        first = reply.begin(served.status, answer_headers(self._request, served, self._exchange)) + reply.frame(held)
-        if tap.done or source.body_complete:
-            last = tap.finish()
+        headers = answer_headers(self._request, served, self._encoded, self._exchange)
+        first = reply.begin(served.status, headers) + reply.frame(held)
+        if reader.done or source.body_complete:
+            last = b"" if reader.done else reader.finish()
             served.bytes_out = len(held) + len(last)
-            self._read_along(tap)
-            await self._finish(tap, Status.OK, first + reply.frame(last) + reply.last_chunk)
+            self._read_along(flow)
+            await self._finish(flow, Status.OK, first + reply.frame(last) + reply.last_chunk)
             return
-        limits = PumpLimits(
-            idle_s=self._timeouts.idle_s,
-            write_s=self._timeouts.client_write_s,
-            total_at=self._total_at,
-            heartbeat_s=self._request.snapshot.settings.heartbeat_s,
-        )
         try:
-            status = await source.pump(reply.sink, tap, limits, first=first, chunked=reply.chunked)
+            status = await source.pump(reply.sink, reader, self._limits(), first=first, chunked=reply.chunked)
         finally:
             served.bytes_out = len(held) + source.forwarded_bytes
-            self._read_along(tap)
+            self._read_along(flow)
         if status in CLIENT_LEFT:
             raise ClientGone
         tail = reply.last_chunk
         if status is Status.OK:
             tail = source.result
             served.bytes_out += self._payload_bytes(tail)
-        await self._finish(tap, status, tail)
+        await self._finish(flow, status, tail)
 
-    async def _hold(self, tap: SseTap) -> bytes:
-        """Everything up to the first content event, and what came with it. Raises UpstreamError or ClientGone."""
+    def _flow(self) -> Flow:
+        request, encoded = self._request, self._encoded
+        return open_flow(
+            encoded.pair,
+            self._context(passed=encoded.passed),
+            request.peeked,
+            self._served.target.connection.quirks,
+            passed=encoded.passed,
+            max_event_bytes=MAX_EVENT_BYTES,
+        )
+
+    def _limits(self) -> PumpLimits:
+        heartbeat = self._request.door.client.heartbeat
+        return PumpLimits(
+            idle_s=self._timeouts.idle_s,
+            write_s=self._timeouts.client_write_s,
+            total_at=self._total_at,
+            heartbeat_s=self._request.snapshot.settings.heartbeat_s if heartbeat else 0.0,
+            heartbeat=heartbeat,
+        )
+
+    async def _hold(self, flow: Flow) -> bytes:
+        """Everything up to the first content, and what came with it. Raises UpstreamError or ClientGone.
+
+        Clients that wait for the head get it, with the first events, once those have been there for a while.
+        """
+        reader = flow.reader
         held: list[bytes] = []
         held_bytes = 0
+        silence_s = self._options.head_silence_s if self._request.door.client.needs_head else 0.0
+        silent_at = 0.0
         while True:
+            until = self._read_deadline()
+            early = silent_at > 0 and (not until or silent_at < until)
             try:
-                piece = await self._source.read_piece(self._read_deadline(), LOOK_BYTES)
+                piece = await self._source.read_piece(silent_at if early else until, LOOK_BYTES)
             except WireError as exc:
+                if early and exc.status is Status.DEADLINE:
+                    return b"".join(held)
                 raise self._reading(exc) from exc
-            events = tap.split(piece) if piece else [tap.finish()]
-            committed = self._commits(tap, events)
-            held += events
-            # What the tap keeps of an incomplete event is bounded by the tap: an image may well come first.
-            held_bytes += sum(map(len, events))
-            if committed:
+            said = flow.look(piece)
+            if said:
+                held.append(said)
+                # What the reader keeps of an incomplete event is bounded by it: an image may well come first.
+                held_bytes += len(said)
+                silent_at = trio.current_time() + silence_s if silence_s else 0.0
+            if flow.content:
                 return b"".join(held)
+            if flow.failure is not None:
+                raise flow.failure
             if not piece:
-                if tap.cut or (held_bytes and not tap.events):
+                if reader.cut or (held_bytes and not reader.events):
                     raise not_an_answer(self._served)
                 raise upstream_failed(Status.TRUNCATED, self._served)
-            if tap.overflow or held_bytes > self._options.held_bytes:
+            if reader.overflow or held_bytes > self._options.held_bytes:
                 raise upstream_failed(Status.TOO_LARGE, self._served)
 
-    def _commits(self, tap: SseTap, events: list[bytes]) -> bool:
-        """Whether one of ``events`` is content; those after it need not be looked at. Raises UpstreamError.
-
-        A whole answer in place of a stream is made one: some providers ignore ``stream``, and no client looks for that.
-        """
-        dialect = self._request.dialect
-        for place, event in enumerate(events):
-            kind = dialect.classify_event(event_data(event))
-            if kind is EventKind.CONTENT and event.startswith(b"{"):
-                events[place] = dialect.unfold(event)
-            if kind is EventKind.ERROR:
-                raise read_stream_error(tap.error)
-            if kind is not EventKind.HANDSHAKE:
-                return True
-        return False
-
-    async def _finish(self, tap: SseTap, status: Status, tail: bytes) -> None:
+    async def _finish(self, flow: Flow, status: Status, tail: bytes) -> None:
         """Record, then send the end: a clean one, or the error in the client's dialect."""
-        served, reply, dialect = self._served, self._reply, self._request.dialect
-        # An upstream may give fewer answers than asked for; if it also breaks off, the missing ones were on their way.
-        complete = tap.done or tap.finished or (status is Status.OK and tap.finishes > 0)
-        if tap.error:
+        served, reply, reader = self._served, self._reply, flow.reader
+        in_time = not reader.overflow and status is not Status.TOTAL_DEADLINE
+        more = b""
+        if in_time and status is not Status.OK and reader.finished and not reader.done:
+            more = reader.finish()  # every choice has its end: what is missing is only the stream's own
+        if flow.failure is not None:
             served.outcome = "upstream_error"
             served.error_class = "in_band_error"
-        elif complete and not tap.overflow and status is not Status.TOTAL_DEADLINE:
+        elif in_time and flow.complete(whole=status is Status.OK):
             served.outcome = "ok"
         else:
             error = upstream_failed(
-                Status.TOO_LARGE if tap.overflow else Status.TRUNCATED if status is Status.OK else status, served
+                Status.TOO_LARGE if reader.overflow else Status.TRUNCATED if status is Status.OK else status, served
             )
             served.outcome = "upstream_error"
             served.error_class = error.error_class
-            event = dialect.error_event(error, self._request.incoming.request_id)
-            if status is Status.OK:
-                event = b"\n\n" + event  # the upstream's last event may lack its blank line; one too many is nothing
-            served.bytes_out += len(event)
-            self._book.close()
-            await self._send(tail.removesuffix(reply.last_chunk) + reply.frame(event) + reply.last_chunk)
-            return
+            more += flow.fail(error, whole=status is Status.OK)
+        served.bytes_out += len(more)
         self._book.close()
+        if more:
+            tail = tail.removesuffix(reply.last_chunk) + reply.frame(more) + reply.last_chunk
         await self._send(tail)
 
     async def _send(self, tail: bytes) -> None:
@@ -242,10 +274,9 @@ class Delivery:
         framed = len(tail) - len(self._reply.last_chunk)
         return framed - tail.index(b"\r\n") - 4 if framed and self._reply.chunked else framed
 
-    def _read_along(self, tap: SseTap) -> None:
-        self._served.events = tap.events
-        if tap.usage:
-            self._served.usage = self._request.dialect.usage_of(tap.usage)
+    def _read_along(self, flow: Flow) -> None:
+        self._served.events = flow.reader.events
+        self._served.usage = flow.usage
 
     def _read_deadline(self) -> float:
         idle_s = self._timeouts.idle_s

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Annotated
+
 import msgspec
 
 from omniroute.domain import Caller, Snapshot, Target, Usage
-from omniroute.ports import Incoming
-from omniroute.translate import Dialect, Peeked
+from omniroute.ports import Incoming, WireRequest
+from omniroute.translate import ChatRequest, ClientSide, Dialect, Notes, Pair, Peeked
 
 
 class PipelineOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -18,6 +21,28 @@ class PipelineOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How much of an upstream's error body is read, to classify and relay it. Over: 502, the next one is tried."""
     held_bytes: int = 1024 * 1024
     """Handshake events held before the first content event of a stream. Over: the next connection is tried."""
+    head_silence_s: Annotated[float, msgspec.Meta(ge=0.05, le=10.0)] = 0.2
+    """Clients that wait for the head of a stream get it, with its first events, after this silence before the first
+    content (0.05 to 10 s). From then on no other connection can be tried."""
+
+
+class Door(msgspec.Struct, frozen=True):
+    """Where clients of one dialect come in: what they speak, and the ways from there. Made once per process."""
+
+    name: str
+    client: ClientSide
+    pairs: Mapping[str, Pair]
+    """By the upstream's dialect."""
+
+
+def doors(dialects: Mapping[str, Dialect]) -> dict[str, Door]:
+    """A door for every dialect that has clients, in the order of ``dialects``."""
+    upstreams = [dialect for dialect in dialects.values() if dialect.upstream is not None]
+    return {
+        name: Door(name, dialect.client, {upstream.name: Pair(dialect, upstream) for upstream in upstreams})
+        for name, dialect in dialects.items()
+        if dialect.client is not None
+    }
 
 
 class Plan(msgspec.Struct, frozen=True):
@@ -30,11 +55,38 @@ class Request(msgspec.Struct, frozen=True):
     """A request whose caller is known and admitted, with its plan: all an attempt needs besides its target."""
 
     incoming: Incoming
-    dialect: Dialect
+    door: Door
     peeked: Peeked
     snapshot: Snapshot
     caller: Caller
     plan: Plan
+    read: ChatRequest | None = None
+    """See ``canonical``."""
+
+    def canonical(self) -> ChatRequest:
+        """The whole request in words of ours, read when first asked for: where bytes pass, nobody asks.
+
+        Raises ClientError.
+        """
+        if self.read is None:
+            # Frozen all the same: whoever asks, and however often, the answer is one.
+            msgspec.structs.force_setattr(self, "read", self.door.client.read_request(self.incoming, self.peeked))
+            assert self.read is not None
+        return self.read
+
+
+class Encoded(msgspec.Struct, frozen=True):
+    """A request in the words of one target's upstream."""
+
+    wire: WireRequest
+    pair: Pair
+    passed: bool
+    """The client's bytes go on, and the upstream's come back."""
+    names: Mapping[str, str] = {}
+    """Tool names as the upstream knows them, to the client's."""
+    call_ids: Mapping[str, str] = {}
+    notes: Notes | None = None
+    """What is lost; None where bytes pass."""
 
 
 class Served(msgspec.Struct):
@@ -57,3 +109,5 @@ class Served(msgspec.Struct):
     events: int = 0
     outcome: str = "cancelled"
     error_class: str = ""
+    notes: Notes | None = None
+    """What the translation lost; None where bytes pass."""

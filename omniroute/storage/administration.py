@@ -15,7 +15,7 @@ import msgspec
 import trio
 
 from omniroute.auth import digest_of, new_key, prefix_of
-from omniroute.domain import Connection, RuntimeSettings, Secret, TlsProfile
+from omniroute.domain import Connection, RuntimeSettings, Secret, TlsProfile, quirks_of
 from omniroute.errors import ClientError
 from omniroute.storage import connections, keys, meta, rules, settings, views
 from omniroute.storage.connections import StoredConnection
@@ -234,6 +234,7 @@ class Administration:
             timeouts=new.timeouts,
             max_in_flight=new.max_in_flight,
             allow_private=new.allow_private,
+            quirks=quirks_of(new.provider, new.quirks),
         )
         if not connections.opens_any(connection, self._vault):
             raise MasterKeyError(

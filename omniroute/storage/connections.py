@@ -10,7 +10,7 @@ from typing import Final
 import apsw
 import msgspec
 
-from omniroute.domain import Connection, Secret, Timeouts, TlsProfile, counter_id
+from omniroute.domain import Connection, Secret, Timeouts, TlsProfile, counter_id, own_quirks, quirks_of
 from omniroute.storage.faults import UnreadableSecretError
 from omniroute.storage.vault import Vault
 
@@ -55,17 +55,19 @@ class _Stored(msgspec.Struct, frozen=True, array_like=True):
     client_key_sealed: str
     created_epoch_s: float
     updated_epoch_s: float
+    quirks: str
 
 
 _SELECT: Final = """
 SELECT connection_id, label, provider, base_url, dialect, models, priority, max_in_flight, allow_private, active,
        timeouts, ca_pem, client_cert_pem, server_name, credential_sealed, headers_sealed, proxy_sealed,
-       client_key_sealed, created_epoch_s, updated_epoch_s
+       client_key_sealed, created_epoch_s, updated_epoch_s, quirks
 FROM connections
 """
 _HeaderPairs = tuple[tuple[str, str], ...]
 _HEADERS: Final = msgspec.json.Decoder(_HeaderPairs)
 _MODELS: Final = msgspec.json.Decoder(tuple[str, ...])
+_QUIRKS: Final = msgspec.json.Decoder(dict[str, object])
 _TIMEOUTS: Final = msgspec.json.Decoder(Timeouts)
 _ENCODER: Final = msgspec.json.Encoder()
 
@@ -80,8 +82,8 @@ def insert(
         """
         INSERT INTO connections (connection_id, label, provider, base_url, dialect, models, priority, max_in_flight,
           allow_private, active, timeouts, ca_pem, client_cert_pem, server_name, credential_sealed, headers_sealed,
-          proxy_sealed, client_key_sealed, created_epoch_s, updated_epoch_s)
-        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+          proxy_sealed, client_key_sealed, created_epoch_s, updated_epoch_s, quirks)
+        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
         """,
         (
             row,
@@ -104,6 +106,7 @@ def insert(
             vault.seal(new.tls.client_key_pem.reveal(), table=_TABLE, row=row, field="client_key"),
             now_epoch_s,
             now_epoch_s,
+            _ENCODER.encode(own_quirks(new.provider, new.quirks)).decode(),
         ),
     )
 
@@ -203,6 +206,7 @@ def _opened(values: apsw.SQLiteValues, vault: Vault) -> StoredConnection:
         timeouts=_TIMEOUTS.decode(stored.timeouts),
         max_in_flight=stored.max_in_flight,
         allow_private=stored.allow_private,
+        quirks=quirks_of(stored.provider, _QUIRKS.decode(stored.quirks)),
         in_flight_counter=counter_id("connection-in-flight", row),
     )
     return StoredConnection(

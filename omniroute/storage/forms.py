@@ -43,6 +43,8 @@ class NewConnection(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     timeouts: Timeouts = Timeouts()
     max_in_flight: int = 0
     allow_private: bool = False
+    quirks: dict[str, object] = {}
+    """What differs from the provider's preset, in the words of ``domain.Quirks``."""
 
     def __repr__(self) -> str:
         return f"NewConnection({self.provider}/{self.label})"

@@ -9,13 +9,14 @@ from collections.abc import Iterable
 from typing import Final, NoReturn
 from urllib.parse import SplitResult, urlsplit
 
-from omniroute.domain import RuntimeSettings
+import msgspec
+
+from omniroute.domain import Quirks, RuntimeSettings, quirks_of
 from omniroute.errors import ClientError
 from omniroute.ports import HOP_BY_HOP
 from omniroute.storage.forms import NewConnection, NewKey
 
 SCOPES: Final = ("inference", "manage")
-DIALECTS: Final = ("openai_chat",)
 
 MAX_MODELS: Final = 2000
 MAX_GLOBS: Final = 200
@@ -28,6 +29,7 @@ MAX_TIMEOUT_S: Final = 86400.0
 MAX_HEARTBEAT_S: Final = 3600.0
 MAX_ATTEMPTS: Final = 16
 MAX_COUNT: Final = 1_000_000_000
+MAX_TOKENS: Final = 10_000_000
 
 PROVIDER: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
 LABEL: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9 ._@+-]{0,62}[A-Za-z0-9._@+-])?")
@@ -72,8 +74,8 @@ def check_connection(new: NewConnection) -> None:
         )
     if not LABEL.fullmatch(new.label):
         refuse("label", "must be 1 to 64 letters, digits, spaces or ._@+-, starting with a letter or digit")
-    if new.dialect not in DIALECTS:
-        refuse("dialect", f"must be one of {', '.join(DIALECTS)}")
+    if new.dialect not in (known := upstream_dialects()):
+        refuse("dialect", f"must be one of {', '.join(known)}")
     _check_base_url(new.base_url, allow_private=new.allow_private)
     if new.credential and not (_VISIBLE.fullmatch(new.credential) and len(new.credential) <= MAX_CREDENTIAL_CHARS):
         refuse("credential", "must be visible ASCII without spaces: was something else copied along with the key?")
@@ -87,6 +89,14 @@ def check_connection(new: NewConnection) -> None:
             refuse(f"timeouts.{name}", f"must be 0 (off) to {MAX_TIMEOUT_S:.0f} seconds")
     _check_count("priority", new.priority)
     _check_count("max_in_flight", new.max_in_flight)
+    _check_quirks(new)
+
+
+def upstream_dialects() -> tuple[str, ...]:
+    """What an upstream may speak."""
+    from omniroute.translate import find_dialects  # noqa: PLC0415 - control pays for it after its first snapshot
+
+    return tuple(name for name, dialect in find_dialects().items() if dialect.upstream is not None)
 
 
 def check_settings(settings: RuntimeSettings) -> None:
@@ -190,6 +200,21 @@ def _check_tls(new: NewConnection) -> None:
         refuse("client_key_pem", "a client certificate and its private key go together: give both or none")
     if new.server_name:
         _check_host("server_name", new.server_name)
+
+
+def _check_quirks(new: NewConnection) -> None:
+    known = Quirks.__struct_fields__
+    for name in new.quirks:
+        if name not in known:
+            refuse(f"quirks.{name}", f"there is no such quirk; there are {', '.join(known)}")
+    try:
+        quirks = quirks_of(new.provider, new.quirks)
+    except msgspec.ValidationError as exc:
+        refuse("quirks", str(exc))
+    if not 1 <= quirks.default_max_tokens <= MAX_TOKENS:
+        refuse("quirks.default_max_tokens", f"must be 1 to {MAX_TOKENS}")
+    if not all(1 <= budget <= MAX_TOKENS for budget in quirks.effort_budgets):
+        refuse("quirks.effort_budgets", f"must be three numbers from 1 to {MAX_TOKENS}")
 
 
 def _check_names(field: str, names: Iterable[str], most: int, what: str) -> None:

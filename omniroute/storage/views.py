@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from omniroute.domain import Secret, Timeouts
+from omniroute.domain import Quirks, Secret, Timeouts
 from omniroute.storage.connections import StoredConnection
 from omniroute.storage.keys import KeyRow
 
@@ -59,6 +59,8 @@ class ConnectionView(msgspec.Struct, frozen=True):
     timeouts: Timeouts
     max_in_flight: int
     allow_private: bool
+    quirks: Quirks
+    """In force: the provider's preset, and what this connection says otherwise. Defaults are left out."""
     created_epoch_s: float
     updated_epoch_s: float
     problem: str
@@ -106,6 +108,7 @@ def of_connection(stored: StoredConnection) -> ConnectionView:
         timeouts=connection.timeouts,
         max_in_flight=connection.max_in_flight,
         allow_private=connection.allow_private,
+        quirks=connection.quirks,
         created_epoch_s=stored.created_epoch_s,
         updated_epoch_s=stored.updated_epoch_s,
         problem=stored.problem,

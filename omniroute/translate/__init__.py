@@ -8,6 +8,8 @@ dialect does is behind its :class:`Dialect`.
 from collections.abc import Mapping
 
 from omniroute.discovery import find
+from omniroute.translate.canonical import ChatRequest, ChatResponse, Text, Turn
+from omniroute.translate.core_flow import open_flow
 from omniroute.translate.dialect import (
     AnswerContext,
     Asked,
@@ -23,8 +25,12 @@ from omniroute.translate.dialect import (
     Peeked,
     UpstreamSide,
 )
-from omniroute.translate.dialects.openai_chat import EventKind, classify_event, error_body, tap
+from omniroute.translate.dialects.openai_chat import error_body
+from omniroute.translate.flow import Flow
 from omniroute.translate.notes import Note, Notes, Unsupported, UnsupportedContent
+from omniroute.translate.pairing import Answer, Pair
+from omniroute.translate.stream import BYTES_PER_TOKEN
+from omniroute.translate.texts import texts_of
 from omniroute.translate.upstream_errors import read_error, read_stream_error, retryable
 
 
@@ -34,29 +40,36 @@ def find_dialects() -> Mapping[str, Dialect]:
 
 
 __all__ = [
+    "BYTES_PER_TOKEN",
+    "Answer",
     "AnswerContext",
     "Asked",
+    "ChatRequest",
+    "ChatResponse",
     "ClientSide",
     "Counting",
     "Dialect",
     "Endpoint",
-    "EventKind",
+    "Flow",
     "Identity",
     "Listed",
     "Listing",
     "Note",
     "Notes",
     "Outgoing",
+    "Pair",
     "Part",
     "Peeked",
+    "Text",
+    "Turn",
     "Unsupported",
     "UnsupportedContent",
     "UpstreamSide",
-    "classify_event",
     "error_body",
     "find_dialects",
+    "open_flow",
     "read_error",
     "read_stream_error",
     "retryable",
-    "tap",
+    "texts_of",
 ]

@@ -14,6 +14,7 @@ import msgspec
 from omniroute.domain import Quirks, Usage
 from omniroute.errors import OmniRouteError
 from omniroute.translate.canonical import ChatRequest, ChatResponse
+from omniroute.translate.flow import Flow
 from omniroute.translate.notes import Notes
 from omniroute.translate.stream import StreamDecoder, StreamEncoder
 
@@ -142,7 +143,11 @@ class ClientSide(msgspec.Struct, frozen=True, kw_only=True):
     write_answer: Callable[[ChatResponse, AnswerContext], bytes]
     encoder: Callable[[AnswerContext], StreamEncoder]
     stream_headers: tuple[tuple[bytes, bytes], ...]
-    """Head of a stream: content-type first. Of a ``json_array`` variant: see ``stream_headers_of``."""
+    """Head of a stream: content-type first."""
+    stream_headers_of: Callable[[str], tuple[tuple[bytes, bytes], ...]] | None = None
+    """The same by ``Peeked.variant``, where streams of the dialect differ (``json_array``)."""
+    request_id_header: bytes = b""
+    """Where clients look for the id of their request, beside ``x-request-id``."""
     heartbeat: bytes = b": keep-alive\n\n"
     """Sent while an upstream is silent; b"": the dialect has nothing that may be sent."""
     needs_head: bool = False
@@ -184,6 +189,14 @@ class UpstreamSide(msgspec.Struct, frozen=True, kw_only=True):
     """The error (JSON, for ``read_stream_error``) that a body under a success status is, None for an answer.
     Raises ValueError: neither."""
     counting: Counting | None = None
+    models_path: str = "/models"
+    """Where it lists its models, for a test of the connection."""
+
+    def presented(self, credential: str) -> tuple[bytes, bytes]:
+        """The header a credential goes into."""
+        if self.credential == "bearer":
+            return (b"authorization", b"Bearer " + credential.encode())
+        return (self.credential.encode(), credential.encode())
 
 
 class Identity(msgspec.Struct, frozen=True, kw_only=True):
@@ -198,6 +211,8 @@ class Identity(msgspec.Struct, frozen=True, kw_only=True):
     """Whether an event's data is there only because the gateway asked for it, and not for the client."""
     unfold: Callable[[bytes], bytes | None] | None = None
     """A whole answer, sent where a stream was asked for, as the stream it should have been; None: it is not one."""
+    flow: Callable[[Peeked, str], Flow] | None = None
+    """``(peeked, request_id)``: a reader of the dialect's own for streams that pass, where one is faster than a core."""
     usage_of_body: Callable[[bytes], Usage]
     """Counts of a whole answer, read without building it. Never raises."""
 

@@ -1,7 +1,7 @@
 """Which dialects can be paired, and how: identity where both sides speak the same, else through the hub.
 
-Whoever carries a request (the pipeline, ``omniroute translate``, a test) does it through a :class:`Pair`: the request out,
-then either the whole answer or the stream back.
+Whoever carries a request (the pipeline, ``omniroute translate``, a test) does it through a :class:`Pair`: the request
+out, then either the whole answer or the stream back.
 """
 
 from __future__ import annotations
@@ -79,11 +79,15 @@ class Pair:
         Raises ClientError for a request that is wrong, ``Unsupported`` for one this upstream's dialect cannot carry.
         """
         if self.passes(asked.body):
-            identity = self.client.identity
-            assert identity is not None
-            parts = identity.encode_request(asked.body, peeked, model=model, quirks=quirks)
-            return Outgoing(path=identity.path(peeked, model), body=parts)
+            return self.forward(asked.body, peeked, model=model, quirks=quirks)
         return self.far.write_request(msgspec.structs.replace(canonical(), model=model), quirks, notes)
+
+    def forward(self, body: bytes, peeked: Peeked, *, model: str, quirks: Quirks) -> Outgoing:
+        """A request that ``passes``: the client's bytes, patched."""
+        identity = self.client.identity
+        assert identity is not None
+        parts = identity.encode_request(body, peeked, model=model, quirks=quirks)
+        return Outgoing(path=identity.path(peeked, model), body=parts)
 
     def answer(self, body: bytes, context: AnswerContext, quirks: Quirks, *, passed: bool) -> Answer:
         """The whole answer ``body`` for the client. ``passed``: what ``passes`` said of the request.

@@ -29,14 +29,18 @@ _PATH: Final = re.compile(r" - at `(?:key in )?\$\.?(?P<path>[^`]*)`$")
 _NUMBER: Final = re.compile(rb"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?")
 
 
-def read_body(decoder: msgspec.json.Decoder[Value], body: bytes) -> Value:
-    """``body`` as ``decoder``'s type. Raises ClientError: ``param`` is the path of the field that is wrong."""
+def read_body(decoder: msgspec.json.Decoder[Value], body: bytes, *, at: str = "") -> Value:
+    """``body`` as ``decoder``'s type. Raises ClientError: ``param`` is the path of the field that is wrong.
+
+    ``at``: where ``body`` stands in the request, if it is a part of it.
+    """
+    where = at
     try:
         return decoder.decode(body)
     except msgspec.ValidationError as error:
         text = str(error)
         match = _PATH.search(text)
-        at = match["path"] if match else ""
+        at = _joined(where, match["path"] if match else "")
         said = text[: match.start()] if match else text
         raise ClientError(
             f"'{at}': {said}." if at else f"The request body: {said}.", param=at or None, code="invalid_value"
@@ -45,6 +49,10 @@ def read_body(decoder: msgspec.json.Decoder[Value], body: bytes) -> Value:
         raise ClientError(f"The request body is not valid JSON ({error}).", code="invalid_json") from error
     except RecursionError as error:
         raise ClientError("The request body is nested too deeply to be read.", code="invalid_json") from error
+
+
+def _joined(where: str, path: str) -> str:
+    return f"{where}.{path}" if where and path and not path.startswith("[") else where + path
 
 
 def number(raw: msgspec.Raw | Json | None, at: str, *, low: float = -1e6, high: float = 1e6) -> Json | None:

@@ -135,22 +135,24 @@ class Sequencer(Protocol):
     sequence: int
 
 
-class Machine:
-    """One stream on its way from an upstream's dialect to a client's."""
+class Facts:
+    """What has gone by in a stream, as far as the gateway acts on it."""
 
     __slots__ = (
-        "_decoder", "_delivered_bytes", "_encoder", "_ended", "_estimate_input", "_finished", "_stage", "choices",
-        "content", "done", "failure", "finishes", "lost", "model", "usage",
-    )  # fmt: skip
+        "_ended",
+        "_finished",
+        "choices",
+        "content",
+        "done",
+        "failure",
+        "finish_reason",
+        "finishes",
+        "lost",
+        "model",
+        "usage",
+    )
 
-    def __init__(
-        self, decoder: StreamDecoder, encoder: StreamEncoder, stage: Stage, *, choices: int, estimated_input: int
-    ) -> None:
-        self._decoder = decoder
-        self._encoder = encoder
-        self._stage = stage
-        self._estimate_input = estimated_input
-        self._delivered_bytes = 0
+    def __init__(self, choices: int) -> None:
         self._ended = False
         self._finished: set[int] = set()
         self.choices = choices
@@ -160,6 +162,8 @@ class Machine:
         """The end mark was seen: nothing of use follows."""
         self.failure: UpstreamError | None = None
         self.finishes = 0
+        self.finish_reason = ""
+        """Of the first choice that finished, in the vendor's own word."""
         self.usage = Usage()
         self.model = ""
         """The first the upstream named."""
@@ -170,6 +174,46 @@ class Machine:
     def finished(self) -> bool:
         """Every choice has finished."""
         return self.finishes >= self.choices
+
+    def note(self, event: StreamEvent) -> None:
+        """Take down what ``event`` says."""
+        if isinstance(event, _SAYS) or (isinstance(event, Open) and event.kind == "tool"):
+            self.content = True
+        match event:
+            case Start():
+                self.model = self.model or event.model
+                self.usage = event.usage or self.usage
+            case Report():
+                self.usage = event.usage
+            case Finish():
+                self._finished.add(event.choice)
+                self.finishes = len(self._finished)
+                self.finish_reason = self.finish_reason or event.finish.raw
+                if event.finish.unknown:
+                    self.lost.append(event)
+            case Failure():
+                self.failure = event.error
+                self._ended = self.done = True
+            case End():
+                self._ended = self.done = True
+            case _:
+                return
+
+
+class Machine(Facts):
+    """One stream on its way from an upstream's dialect to a client's."""
+
+    __slots__ = ("_decoder", "_delivered_bytes", "_encoder", "_estimate_input", "_stage")
+
+    def __init__(
+        self, decoder: StreamDecoder, encoder: StreamEncoder, stage: Stage, *, choices: int, estimated_input: int
+    ) -> None:
+        super().__init__(choices)
+        self._decoder = decoder
+        self._encoder = encoder
+        self._stage = stage
+        self._estimate_input = estimated_input
+        self._delivered_bytes = 0
 
     def event(self, name: bytes, data: bytes) -> bytes:
         """The client's bytes for one event of the upstream."""
@@ -218,36 +262,14 @@ class Machine:
             for event in self._stage.apply(raw):
                 if self._ended:
                     break
-                self._note(event)
+                self.note(event)
+                if isinstance(event, Delta):
+                    self._delivered_bytes += len(event.text)
                 if isinstance(event, End) and not self.usage.known:
                     # Only a client whose dialect demands numbers is told these; the ledger keeps them as unknown.
                     out.append(self._encoder.encode(Report(self._estimate())))
                 out.append(self._encoder.encode(event))
         return b"".join(out)
-
-    def _note(self, event: StreamEvent) -> None:
-        if isinstance(event, _SAYS) or (isinstance(event, Open) and event.kind == "tool"):
-            self.content = True
-        match event:
-            case Delta():
-                self._delivered_bytes += len(event.text)
-            case Start():
-                self.model = self.model or event.model
-                self.usage = event.usage or self.usage
-            case Report():
-                self.usage = event.usage
-            case Finish():
-                self._finished.add(event.choice)
-                self.finishes = len(self._finished)
-                if event.finish.unknown:
-                    self.lost.append(event)
-            case Failure():
-                self.failure = event.error
-                self._ended = self.done = True
-            case End():
-                self._ended = self.done = True
-            case _:
-                return
 
     def _estimate(self) -> Usage:
         output = -(-self._delivered_bytes // BYTES_PER_TOKEN)

@@ -18,12 +18,11 @@ Everything is linear: what is held is bounded, and of it only what has not been 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Final, Literal
 
 from omniroute.translate import jsontext
 
-NAME: Final = b"omniModel"
 OPENING: Final = b"<omniModel>"
 CLOSING: Final = b"</omniModel>"
 THINK: Final = b"<think>"
@@ -45,6 +44,7 @@ _SPELLINGS: Final = {b"\\u003c": b"<", b"\\u003e": b">", b"\\u002f": b"/"}
 
 PieceKind = Literal["text", "reasoning"]
 Piece = tuple[PieceKind, bytes]
+Cut = tuple[int, int]
 
 
 def tag_at(text: bytes, at: int, tag: bytes) -> int:
@@ -111,13 +111,26 @@ class Cleaner:
         """What is held can be nothing but a tag of ours, or comes after one."""
         return bool(self._opened) or jsontext.unescaped(self._held).encode().startswith(CERTAIN)
 
+    @property
+    def held_bytes(self) -> int:
+        """How much of the text is held back."""
+        return len(self._held)
+
     def feed(self, text: bytes) -> bytes:
         """What may go on of what was held and of ``text``: without tags, and without what is held from now on."""
         if not self._held and not may_begin(text):
             return text
-        opened, scanned = self._opened, self._scanned
-        text = self.take() + text
-        out: list[bytes] = []
+        before = self._held
+        cuts = self.cut(text)
+        return without(before + text, cuts, len(before), len(before) + len(text) - len(self._held))
+
+    def cut(self, text: bytes) -> list[Cut]:
+        """What is to be cut of what was held and of ``text``, where ``text`` begins at 0: the held lies before that."""
+        if not self._held and not may_begin(text):
+            return []
+        opened, scanned, base = self._opened, self._scanned, len(self._held)
+        text = self._take() + text
+        cuts: list[Cut] = []
         at = 0
         while at < len(text):
             if opened:
@@ -125,30 +138,46 @@ class Cleaner:
                 if closed == _MAYBE:
                     self._held, self._opened, self._scanned = text[at:], opened - at, scanned - at
                     break
-                at, opened = (opened if closed == _ABSENT else closed), 0
+                end = opened if closed == _ABSENT else closed
+                cuts.append((at - base, end - base))
+                at, opened = end, 0
                 continue
-            mark, end, tag = _next(text, at, OPENING, CLOSING)
-            out.append(text[at:mark])
-            at = mark
+            at, end, tag = _next(text, at, OPENING, CLOSING)
             if end == _MAYBE:
-                self._held = text[mark:]
+                self._held = text[at:]
                 break
             if tag == OPENING:
                 opened = scanned = end
             else:
+                if tag:
+                    cuts.append((at - base, end - base))
                 at = end
-        return b"".join(out)
+        return cuts
 
     def finish(self) -> bytes:
         """What of the held is text after all. The cleaner is as new."""
         dropped = self.certain
-        held = self.take()
+        held = self._take()
         return b"" if dropped else held
 
-    def take(self) -> bytes:
-        """What is held. The cleaner is as new."""
+    def carry(self) -> bytes:
+        """What is held, if it is certain to be a tag, for another cleaner to go on with; else it stays."""
+        return self._take() if self.certain else b""
+
+    def _take(self) -> bytes:
         held, self._held, self._opened, self._scanned = self._held, b"", 0, 0
         return held
+
+
+def without(text: bytes, cuts: Iterable[Cut], start: int = 0, end: int | None = None) -> bytes:
+    """``text`` up to ``end`` without ``cuts``, which count from ``start``."""
+    out: list[bytes] = []
+    at = 0
+    for first, last in cuts:
+        out.append(text[at : start + first])
+        at = start + last
+    out.append(text[at:end])
+    return b"".join(out)
 
 
 def _closed(text: bytes, opened: int, scanned: int) -> tuple[int, int]:

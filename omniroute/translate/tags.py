@@ -28,10 +28,12 @@ from omniroute.translate.events import (
     Whole,
 )
 from omniroute.translate.fold import Folder, unfold
-from omniroute.translate.tagged_text import CERTAIN, CLOSING, END_THINK, NAME, OPENING, THINK, Cleaner, Piece, Thinking
+from omniroute.translate.tagged_text import CERTAIN, CLOSING, END_THINK, OPENING, THINK, Cleaner, Piece, Thinking
 
 INTERNAL: Final = (OPENING, CLOSING)
 
+_HALF: Final = b"omn"
+_TAGGED: Final = re.compile(rb"(?:<|\\u003[cC])(?:\\?/|\\u002[fF])?omn")
 _TEXT_MEMBERS: Final = frozenset(
     {
         b'"content"',
@@ -153,8 +155,8 @@ class TagStage:
 
     def _closed(self, block: _Block) -> Iterator[StreamEvent]:
         """The end of the decoder's ``block``: what is held is decided, or goes on in the choice's next text."""
-        if block.opening.kind == "text" and block.cleaner.certain:
-            self._carried[block.choice] = block.cleaner.take()
+        if block.opening.kind == "text" and (carried := block.cleaner.carry()):
+            self._carried[block.choice] = carried
         rest = block.cleaner.finish()
         thinking = self._thinking_of(block)
         if thinking is not None:
@@ -226,17 +228,36 @@ def _is_tagged(block: Block, think: bool) -> bool:
 
 
 def strip_tags(body: bytes) -> bytes:
-    """A JSON body (or an event's data) without internal tags in the texts a model wrote; otherwise byte for byte."""
-    if NAME not in body:
-        return body
+    """A JSON body without internal tags in the texts a model wrote; otherwise byte for byte."""
+    return rewrite(body, ()) if is_tagged(body) else body
+
+
+def is_tagged(body: bytes) -> bool:
+    """Whether one of our tags, or half of one, may be in ``body``: cheap, and false for nearly all."""
+    return _HALF in body and _TAGGED.search(body) is not None
+
+
+def rewrite(body: bytes, texts: Iterable[tuple[bytes, bytes]]) -> bytes:
+    """``body`` (JSON, or an event's data) with ``texts`` replaced, (old, new) in the order they stand, and no tag left.
+
+    Only strings a model wrote for people are looked at; everything else is kept byte for byte.
+    """
+    todo = iter(texts)
+    old, new = next(todo, (None, b""))
     out: list[bytes] = []
     at = 0
     for start, end in _texts(body):
         text = body[start:end]
-        if NAME in text:
+        if text == old:
+            replacement = new
+            old, new = next(todo, (None, b""))
+        elif _HALF in text:
             cleaner = Cleaner()
-            out += (body[at:start], cleaner.feed(text), cleaner.finish())
-            at = end
+            replacement = cleaner.feed(text) + cleaner.finish()
+        else:
+            continue
+        out += (body[at:start], replacement)
+        at = end
     out.append(body[at:])
     return b"".join(out)
 

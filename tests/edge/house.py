@@ -12,7 +12,7 @@ import msgspec
 import trio
 
 from omniroute._speedups import Relay
-from omniroute.edge import Edge, EdgeOptions, Endpoint, Routes, plain_error
+from omniroute.edge import PLAIN, Edge, EdgeOptions, Endpoint, Routes
 from omniroute.errors import RateLimited
 from omniroute.ports import ClientGone, Incoming, Reply
 from omniroute.wire import Driver, Wire
@@ -83,7 +83,7 @@ class Handlers:
 
     def routes(self) -> Routes:
         def endpoint(method: str, pattern: str, handler: object, body_bytes: int = 0) -> Endpoint:
-            return Endpoint(method, pattern, pattern, handler, plain_error, body_bytes)  # type: ignore[arg-type]
+            return Endpoint(method, pattern, pattern, handler, PLAIN, body_bytes)  # type: ignore[arg-type]
 
         return Routes(
             [

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from omniroute._speedups import Status
 from omniroute.edge.options import EdgeOptions
-from omniroute.edge.reply import ClientReply, plain_error
+from omniroute.edge.reply import PLAIN, ClientReply
 from omniroute.edge.routes import Routes
 from omniroute.edge.state import EdgeState
 from omniroute.errors import GatewayFault, Overloaded
@@ -36,7 +36,7 @@ class SentBytes:
 
 
 def make(*, draining: bool = False, broken: bool = False, **how: object) -> tuple[ClientReply, SentBytes]:
-    state = EdgeState(EdgeOptions(), Routes(()), None, plain_error)
+    state = EdgeState(EdgeOptions(), Routes(()), None, PLAIN)
     state.draining = draining
     wire = SentBytes(broken=broken)
     return ClientReply(state, wire, "req_1", **{"keep_alive": True, **how}), wire  # type: ignore[arg-type]
@@ -158,7 +158,7 @@ async def test_one_answer_only() -> None:
 async def test_error() -> None:
     reply, wire = make()
     error = Overloaded("Full.", retry_after_s=0.2)
-    await reply.fail(error, plain_error(error, "req_1"))
+    await reply.fail(error, PLAIN)
     first, headers, body = split(wire.data)
     assert first == b"HTTP/1.1 503 Service Unavailable"
     assert (headers[b"retry-after"], headers[b"content-type"]) == (b"1", b"application/json")

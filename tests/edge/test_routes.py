@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from omniroute.edge import Endpoint, Routes, plain_error
+from omniroute.edge import PLAIN, Endpoint, Routes
 from omniroute.ports import Incoming, Reply
 
 
@@ -15,7 +15,7 @@ async def handler(incoming: Incoming, reply: Reply) -> None:
 
 
 def endpoint(method: str, pattern: str, name: str = "x") -> Endpoint:
-    return Endpoint(method=method, pattern=pattern, name=name, handler=handler, render_error=plain_error)
+    return Endpoint(method=method, pattern=pattern, name=name, handler=handler, errors=PLAIN)
 
 
 ROUTES = Routes(

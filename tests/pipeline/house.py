@@ -31,14 +31,15 @@ from omniroute.domain import (
     counter_id,
 )
 from omniroute.errors import Overloaded
-from omniroute.pipeline import Pipeline, PipelineOptions
+from omniroute.pipeline import Pipeline, PipelineOptions, Questions, doors
 from omniroute.ports import Buffer, ClientGone, Exchange, HeaderBlock, Headers, Incoming, WireRequest
 from omniroute.translate import find_dialects
 from omniroute.wire import Driver, Wire
 
 PEPPER = b"p" * 32
 KEY = new_key(bytes(range(20)))
-DIALECT = find_dialects()["openai_chat"]
+DOORS = doors(find_dialects())
+DOOR = DOORS["openai_chat"]
 CONTENT = b'data: {"choices":[{"index":0,"delta":{"content":"Hi"}}]}\n\n'
 ROLE = b'data: {"choices":[{"index":0,"delta":{"role":"assistant","content":""}}]}\n\n'
 STOP = b'data: {"choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}\n\n'
@@ -225,6 +226,19 @@ def _pairs(headers: Headers | HeaderBlock) -> Headers:
     return (*((name, value) for name, _, value in lines), *headers.pairs)
 
 
+class PlayedControl:
+    """``ports.ControlLine``: answers from a table of method and target; 404 for what is not in it."""
+
+    def __init__(self) -> None:
+        self.answers: dict[tuple[str, str], tuple[int, bytes]] = {}
+        self.asked: list[tuple[str, str, bytes, bytes]] = []
+
+    async def ask(self, method: str, target: str, key: bytes, body: bytes, _watch: Wire) -> tuple[int, bytes]:
+        await trio.lowlevel.checkpoint()
+        self.asked.append((method, target, key, body))
+        return self.answers.get((method, target), (404, b""))
+
+
 class House:
     """One worker's pipeline, its surroundings and its one client."""
 
@@ -241,9 +255,11 @@ class House:
         self.upstream = PlayedUpstream(self, list(answers))
         self.summaries: list[Summary] = []
         self.reply = PlayedReply(self)
+        self.control = PlayedControl()
         self.pipeline = Pipeline(
-            self, self.journal, self.upstream, self.shared, self.summaries.append, PipelineOptions()
-        )
+            self, self.journal, self.upstream, self.shared, self.summaries.append, PipelineOptions(),
+            Questions(self.control),
+        )  # fmt: skip
 
     def current(self) -> Snapshot:
         """``ports.Configuration``."""
@@ -273,7 +289,7 @@ class House:
     async def chat(self, *, stream: bool = False, model: str = "acme/m") -> None:
         """One request, answered into ``reply``."""
         await self.pipeline.chat(
-            DIALECT,
+            DOOR,
             incoming(chat_body(model, stream=stream), self.client, received_at=trio.current_time()),
             self.reply,
         )

@@ -8,7 +8,7 @@ from omniroute.domain import Connection, Secret, Target
 from omniroute.pipeline.encode import FORWARDED, encode
 from omniroute.pipeline.values import Plan, Request
 from omniroute.ports import WireRequest
-from tests.pipeline.house import DIALECT, KEY, caller, connection, incoming, snapshot
+from tests.pipeline.house import DOOR, KEY, caller, connection, incoming, snapshot
 
 
 def encoded(body: bytes, to: Connection | None = None, headers: dict[bytes, bytes] | None = None) -> WireRequest:
@@ -16,8 +16,8 @@ def encoded(body: bytes, to: Connection | None = None, headers: dict[bytes, byte
     arrived = incoming(body)
     if headers:
         arrived = msgspec.structs.replace(arrived, headers=arrived.headers | headers)
-    request = Request(arrived, DIALECT, DIALECT.peek(body), snapshot(), caller(), Plan((target,)))
-    return encode(request, target, "att_1")
+    request = Request(arrived, DOOR, DOOR.client.peek(arrived), snapshot(), caller(), Plan((target,)))
+    return encode(request, target, "att_1").wire
 
 
 def test_only_the_fields_we_own_differ() -> None:

@@ -10,7 +10,7 @@ from omniroute.domain import AttemptRecord, OpenAttempt, Target, Usage
 from omniroute.errors import Overloaded
 from omniroute.pipeline.record import Book
 from omniroute.pipeline.values import Plan, Request, Served
-from tests.pipeline.house import DIALECT, caller, chat_body, connection, incoming, snapshot
+from tests.pipeline.house import DOOR, caller, chat_body, connection, incoming, snapshot
 
 
 class Pages:
@@ -35,7 +35,7 @@ class Pages:
 def asked() -> tuple[Request, Served]:
     target = Target(connection(), "m")
     body = chat_body("m", stream=True)
-    request = Request(incoming(body), DIALECT, DIALECT.peek(body), snapshot(epoch=9), caller(), Plan((target,)))
+    request = Request(incoming(body), DOOR, DOOR.client.peek(incoming(body)), snapshot(epoch=9), caller(), Plan((target,)))
     return request, Served(target, 2, "att_1", trio.current_time(), 1.7e9)
 
 

@@ -8,7 +8,7 @@ from omniroute.domain import RuntimeSettings
 from omniroute.errors import ClientError, Overloaded, RateLimited, Unauthenticated, UnknownModel, UpstreamError
 from tests.pipeline.house import (
     CONTENT,
-    DIALECT,
+    DOOR,
     DONE,
     FAILED,
     JSON,
@@ -114,7 +114,7 @@ async def test_who_is_refused_early_reaches_no_later_stage(
         asked: dict[str, object] = {"body": b'{"model":"m","messages":[]}', "watch": h.client}
         request = incoming(**(asked | changes))  # type: ignore[arg-type]  # one of its own parameters or a field
         with pytest.raises(error):
-            await h.pipeline.chat(DIALECT, request, h.reply)
+            await h.pipeline.chat(DOOR, request, h.reply)
         assert h.story == []
         (summary,) = h.summaries
         assert (summary.outcome, summary.attempts, summary.provider) == (outcome, 0, "")
@@ -153,12 +153,13 @@ async def test_models_are_what_this_key_can_call() -> None:
         callers=[caller(allowed_models=("acme/*",))],
     )  # fmt: skip
     async with house(configured=known) as h:
-        await h.pipeline.models(incoming(method="GET", path="/v1/models"), h.reply)
+        every, one = DOOR.client.listings
+        await h.pipeline.listing(every, incoming(method="GET", path="/v1/models"), h.reply)
         assert b'"acme/m"' in h.reply.body
         assert b'"acme/n"' in h.reply.body
         assert b"rival" not in h.reply.body
         with pytest.raises(UnknownModel):
-            await h.pipeline.model(incoming(method="GET", path="/v1/models/rival/x"), h.reply)
+            await h.pipeline.listing(one, incoming(method="GET", path="/v1/models/rival/x"), h.reply)
 
 
 async def test_a_refusal_of_our_credential_is_not_told_as_the_clients() -> None:

@@ -6,7 +6,7 @@ import apsw
 import msgspec
 import pytest
 
-from omniroute.domain import Connection, Secret, Timeouts, TlsProfile, counter_id
+from omniroute.domain import Connection, Quirks, Secret, Timeouts, TlsProfile, counter_id
 from omniroute.storage import connections
 from omniroute.storage.connections import StoredConnection
 from omniroute.storage.store import Store
@@ -28,6 +28,7 @@ FULL = Connection(
     timeouts=Timeouts(connect_s=1.5, total_s=0.0),
     max_in_flight=7,
     allow_private=True,
+    quirks=Quirks(developer_role=True, effort_budgets=(1, 2, 3)),
 )
 
 

@@ -77,6 +77,7 @@ def test_bad_keys_are_refused_by_the_name_of_the_field(field: str, value: object
         {"client_cert_pem": CERT, "client_key_pem": PRIVATE},
         {"timeouts": Timeouts(connect_s=0.0, total_s=86400.0)},
         {"priority": 0, "max_in_flight": 0},
+        {"quirks": {"think_tags": True, "effort_budgets": [1, 2, 3]}},
     ],
 )
 def test_good_connections(fields: dict[str, object]) -> None:
@@ -98,7 +99,8 @@ def test_good_connections(fields: dict[str, object]) -> None:
         ("label", "a\r\nx: y"),
         ("label", "ä"),
         ("label", "a" * 65),
-        ("dialect", "gemini"),
+        ("dialect", "openai_completions"),  # has clients only
+        ("dialect", "klingon"),
         ("base_url", ""),
         ("base_url", "api.example.com/v1"),
         ("base_url", "ftp://api.example.com"),
@@ -147,6 +149,29 @@ def test_bad_connections_are_refused_by_the_name_of_the_field(field: str, value:
     assert caught.value.param == field
     assert caught.value.message.startswith(f"{field}: ")
     assert "secret-word" not in caught.value.message
+
+
+@pytest.mark.parametrize(
+    ("quirks", "param"),
+    [
+        ({"thnk_tags": True}, "quirks.thnk_tags"),
+        ({"think_tags": "yes"}, "quirks"),
+        ({"gemini_schema": "xml"}, "quirks"),
+        ({"default_max_tokens": 0}, "quirks.default_max_tokens"),
+        ({"effort_budgets": [1, 2, -3]}, "quirks.effort_budgets"),
+        ({"effort_budgets": [1, 2]}, "quirks"),
+    ],
+)
+def test_bad_quirks_are_refused_by_name(quirks: dict[str, object], param: str) -> None:
+    with pytest.raises(ClientError) as caught:
+        rules.check_connection(msgspec.structs.replace(CONNECTION, quirks=quirks))
+    assert caught.value.param == param
+
+
+def test_every_dialect_with_an_upstream_may_be_spoken_by_a_connection() -> None:
+    assert "openai_chat" in rules.upstream_dialects()
+    for dialect in rules.upstream_dialects():
+        rules.check_connection(msgspec.structs.replace(CONNECTION, dialect=dialect))
 
 
 @pytest.mark.parametrize("name", sorted(rules.FORBIDDEN_HEADERS))

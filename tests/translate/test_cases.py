@@ -23,6 +23,21 @@ def test_a_stream_is_written_for_the_client_event_by_event(case: Case) -> None:
     vectors.run_stream(case)
 
 
+@pytest.mark.parametrize("case", vectors.params("stream"))
+def test_a_stream_is_the_same_however_it_is_cut_and_with_lanes_or_without(case: Case) -> None:
+    vectors.run_cut_stream(case)
+
+
+@pytest.mark.parametrize("case", vectors.params("framing"))
+def test_bytes_are_cut_into_events(case: Case) -> None:
+    vectors.run_framing(case)
+
+
+@pytest.mark.parametrize("case", vectors.params("passthrough"))
+def test_bytes_of_the_same_dialect_pass(case: Case) -> None:
+    vectors.run_passthrough(case)
+
+
 @pytest.mark.parametrize("case", vectors.params("error"))
 def test_an_error_is_written_for_the_client(case: Case) -> None:
     vectors.run_error(case)

@@ -12,17 +12,20 @@ import base64
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Final, NoReturn, TypeVar
 
 import msgspec
 import pytest
 
+from omniroute._speedups import StreamCore
 from omniroute.discovery import find
 from omniroute.domain import Quirks
 from omniroute.domain.quirks import PRESETS
 from omniroute.errors import OmniRouteError
 from omniroute.translate.dialect import AnswerContext, ClientSide, Dialect, Outgoing, Peeked, UpstreamSide
 from omniroute.translate.notes import Notes
+from omniroute.translate.observer import Observer
+from omniroute.translate.pairing import Pair
 from omniroute.translate.stream import Machine
 from omniroute.translate.tags import TagStage
 from omniroute.translate.upstream_errors import read_error
@@ -165,6 +168,12 @@ def answer_context(case: Case, *, choices: int = 1) -> AnswerContext:
     )
 
 
+def expect(expected: object, got: object, seen: str = "") -> None:
+    """Assert that ``got`` is what a vector says; ``seen`` is shown beside the differences."""
+    differences = Matcher().differences(expected, got)
+    assert not differences, "\n".join(("", *differences, seen))
+
+
 # -- requests ----------------------------------------------------------------------------------------------------------
 def run_request(case: Case) -> None:
     """Write a client's request for the upstream; assert body and losses."""
@@ -183,13 +192,13 @@ def run_request(case: Case) -> None:
     outgoing = _or_refusal(write)
     if isinstance(outgoing, OmniRouteError):
         assert "$error" in expected, f"refused: {outgoing.message}"
-        assert not Matcher().differences(expected["$error"], _client_error(near, outgoing))
+        expect(expected["$error"], _client_error(near, outgoing))
         return
     assert "$error" not in expected, f"was not refused; sent {b''.join(outgoing.body)!r}"
     got = parse(b"".join(outgoing.body))
     if case.to_dialect == "gemini":
         got = {"path": outgoing.path.removeprefix("/"), "body": got}
-    assert not Matcher().differences(expected, got)
+    expect(expected, got)
     _check_losses(case, notes)
 
 
@@ -204,8 +213,8 @@ def _check_losses(case: Case, notes: Notes) -> None:
     found = {(note.field, note.action) for note in notes}
     missing = {(loss["field"], loss["action"]) for loss in case.loss} - found
     assert not missing, f"not reported: {missing}; reported: {found}"
-    if not case.loss:
-        assert not [(note.field, note.action, note.reason) for note in notes.warnings()]
+    unexpected = () if case.loss else notes.warnings()
+    assert not unexpected, f"reported, though nothing is lost: {unexpected}"
 
 
 def _client_error(near: ClientSide, error: OmniRouteError) -> dict[str, object]:
@@ -214,7 +223,9 @@ def _client_error(near: ClientSide, error: OmniRouteError) -> dict[str, object]:
 
 def _without_id(body: object) -> object:
     """``body`` without our request's id, which may always be there."""
-    return {name: value for name, value in body.items() if name != "request_id"} if isinstance(body, dict) else body
+    if not isinstance(body, dict):
+        return body
+    return {name: _without_id(value) for name, value in body.items() if name != "request_id"}
 
 
 # -- whole answers -----------------------------------------------------------------------------------------------------
@@ -222,8 +233,6 @@ def run_response(case: Case) -> None:
     """Write an upstream's whole answer for the client."""
     near_side(case.to_dialect)
     far_side(case.from_dialect)
-    from omniroute.translate.pairing import Pair  # noqa: PLC0415 - needs the stream core, which errors do not
-
     pair = Pair(dialects()[case.to_dialect], dialects()[case.from_dialect])
     expected = parse(bytes(case.expected))
     assert isinstance(expected, dict)
@@ -232,10 +241,10 @@ def run_response(case: Case) -> None:
     answer = _or_refusal(lambda: pair.answer(bytes(case.input), context, quirks, passed=False))
     if isinstance(answer, OmniRouteError):
         assert "$error" in expected, f"refused: {answer.message}"
-        assert not Matcher().differences(expected["$error"], _client_error(pair.near, answer))
+        expect(expected["$error"], _client_error(pair.near, answer))
         return
     assert "$error" not in expected, f"was not refused; answered {answer.body!r}"
-    assert not Matcher().differences(expected, parse(answer.body))
+    expect(expected, parse(answer.body))
 
 
 def _choices(case: Case, bodies: Iterable[bytes]) -> int:
@@ -260,7 +269,7 @@ def run_error(case: Case) -> None:
     body = given["body"].encode() if isinstance(given["body"], str) else bytes(raw)
     error = read_error(int(given["status"]), [], body)
     expected = {**expected, "body": _without_id(expected["body"])}
-    assert not Matcher().differences(expected, _client_error(near, error))
+    expect(expected, _client_error(near, error))
 
 
 # -- streams -----------------------------------------------------------------------------------------------------------
@@ -365,39 +374,152 @@ def assert_stream(case: Case, output: bytes) -> None:
     """Hold a client's stream against the vector and its dialect's grammar."""
     got = checked(near_side(case.to_dialect), case.to_dialect, output)
     if case.to_dialect == "openai_responses":
-        assert not sequence_errors(got)
+        wrong = sequence_errors(got)
+        assert not wrong, wrong
     expected = [
         Event(name.decode(), _value(data))
         for name, data in (event.pair() for event in msgspec.json.decode(bytes(case.expected), type=_WireEvents).events)
     ]
     dialect = case.to_dialect
-    differences = Matcher().differences(normalised(dialect, expected), normalised(dialect, got))
-    assert not differences, "\n".join([*differences, "got:", output.decode()])
+    expect(normalised(dialect, expected), normalised(dialect, got), output.decode())
 
 
 def run_stream(case: Case) -> None:
     """Write an upstream's stream for the client, event by event."""
     near, far = near_side(case.to_dialect), far_side(case.from_dialect)
     events = input_events(case)
-    context = answer_context(case, choices=_choices(case, [data for _, data in events]))
-    assert_stream(case, stream_through(events, far, near, context, quirks_of(case.context)).output)
+    assert_stream(
+        case, stream_through(events, far, near, _stream_context(case, events), quirks_of(case.context)).output
+    )
 
 
-def chunks_of(case: Case) -> list[bytes]:
-    """The chunks of a framing vector."""
-    given = parse(bytes(case.input))
+def _stream_context(case: Case, events: Sequence[tuple[bytes, bytes]]) -> AnswerContext:
+    return answer_context(case, choices=_choices(case, [data for _, data in events]))
+
+
+def run_cut_stream(case: Case) -> None:
+    """The same through the stream core: with and without lanes, all at once and byte by byte, always the same bytes."""
+    near, far = near_side(case.to_dialect), far_side(case.from_dialect)
+    events, quirks = input_events(case), quirks_of(case.context)
+    context = _stream_context(case, events)
+    alone = stream_through(events, far, near, context, quirks)
+    body = framed(events, case.from_dialect)
+    for lanes in (True, False):
+        for size in (len(body), 1, 7):
+            core, machine = core_of(far, near, context, quirks, lanes=lanes)
+            output = b"".join(core.feed(body[at : at + size]) for at in range(0, len(body), size)) + core.finish()
+            assert output == alone.output, f"lanes {lanes}, {size} bytes at a time"
+            assert (machine.usage, machine.finishes) == (alone.machine.usage, alone.machine.finishes)
+
+
+def core_of(
+    far: UpstreamSide, near: ClientSide, context: AnswerContext, quirks: Quirks, *, lanes: bool = True
+) -> tuple[StreamCore, Machine]:
+    """A core and its machine, as ``Pair.core`` makes them."""
+    machine = Machine(
+        far.decoder(quirks),
+        near.encoder(context),
+        TagStage(think=quirks.think_tags),
+        choices=context.choices,
+        estimated_input=context.estimated_input_tokens,
+    )
+    return StreamCore(machine, framing=far.framing, shapes=far.shapes, lanes=lanes), machine
+
+
+# -- framing -----------------------------------------------------------------------------------------------------------
+class _Recorder:
+    """A machine that notes the events it is asked about."""
+
+    content = done = finished = False
+
+    def __init__(self) -> None:
+        self.events: list[tuple[str | None, str]] = []
+
+    def begin(self, sequencer: object) -> None:
+        pass
+
+    def settle(self, sequencer: object) -> None:
+        pass
+
+    def lanes(self) -> tuple[()]:
+        return ()
+
+    def caught(self, block: int, deltas: int, text_bytes: int, kept: bytes, stash: bytes) -> None:
+        raise AssertionError("no lane was armed")
+
+    def event(self, name: bytes, data: bytes) -> bytes:
+        self.events.append((name.decode() or None, data.decode()))
+        return b""
+
+    def finish(self) -> bytes:
+        return b""
+
+
+def run_framing(case: Case) -> None:
+    """Cut a body into events: as the vector cuts its reads, at once, and byte by byte."""
+    given, expected = parse(bytes(case.input)), parse(bytes(case.expected))
     assert isinstance(given, dict)
-    return [base64.b64decode(chunk) for chunk in given["chunks_base64"]]
+    assert isinstance(expected, dict)
+    chunks = [base64.b64decode(chunk) for chunk in given["chunks_base64"]]
+    body = b"".join(chunks)
+    # The core is framing and JSON layer in one: an event without data is none, one with half a value is a cut-off.
+    events = [(event["event"], event["data"]) for event in expected["events"] if event["data"]]
+    for reads in (chunks, [body], [body[at : at + 1] for at in range(len(body))]):
+        recorder = _Recorder()
+        core = StreamCore(recorder, framing="ndjson" if case.source == "ndjson" else "sse", shapes=())
+        for read in reads:
+            core.feed(read)
+        core.finish()
+        assert recorder.events == (events[:-1] if core.cut else events)
+        assert core.cut == ("incomplete" in case.name)
 
 
-def passing(case: Case) -> tuple[Dialect, Peeked | None, bytes]:
-    """Dialect, what was asked, and the body of a passthrough vector; no Peeked where the body is an answer."""
-    given = parse(bytes(case.input))
-    assert isinstance(given, dict)
-    body = base64.b64decode(given["body_base64"])
-    near = near_side(case.from_dialect)
+# -- bytes that pass ---------------------------------------------------------------------------------------------------
+def run_passthrough(case: Case) -> None:
+    """Same dialect on both sides: the bytes go on as they are, and what they say is known."""
+    near_side(case.from_dialect)
     far_side(case.from_dialect)
-    if "request" not in case.name:
-        return dialects()[case.from_dialect], None, body
+    pair = Pair(dialects()[case.from_dialect], dialects()[case.from_dialect])
+    assert pair.same
+    given, expected = parse(bytes(case.input)), parse(bytes(case.expected))
+    assert isinstance(given, dict)
+    assert isinstance(expected, dict)
+    body = base64.b64decode(given["body_base64"])
+    if "request" in case.name:
+        wanted = body if expected.get("body") == "unchanged" else base64.b64decode(expected["body_base64"])
+        assert _passed_request(case, pair, body) == wanted
+        return
+    for size in (len(body), 1):
+        peeked = Peeked(model="m", stream=True, include_usage=True, choices=1)
+        core, observer = pair.core(answer_context(case), peeked, Quirks(), passed=True, max_event_bytes=1 << 20)
+        assert b"".join(core.feed(body[at : at + size]) for at in range(0, len(body), size)) + core.finish() == body
+        _check_tap(expected["tap"], observer)
+
+
+def _passed_request(case: Case, pair: Pair, body: bytes) -> bytes:
     request = Request(_PATHS[case.from_dialect], b"", {}, body)
-    return dialects()[case.from_dialect], near.peek(request), body
+    # Asked for by the client, so that nothing is added to the body.
+    peeked = msgspec.structs.replace(pair.near.peek(request), include_usage=True)
+    model = str(case.context.get("upstream_model") or peeked.model)
+    outgoing = pair.request(request, peeked, _never, model=model, quirks=Quirks(), notes=Notes())
+    return b"".join(outgoing.body)
+
+
+def _never() -> NoReturn:
+    raise AssertionError("a request that passes need not be understood")
+
+
+def _check_tap(tap: dict[str, object], facts: Machine | Observer) -> None:
+    usage = facts.usage
+    told = {
+        "model": facts.model,
+        "finish": facts.finish_reason or None,
+        "input_total": usage.input_total,
+        "cache_read": usage.cache_read,
+        "output_total": usage.output_total,
+        "reasoning": usage.reasoning,
+        "error": None
+        if facts.failure is None
+        else {"status": facts.failure.status, "code": facts.failure.code, "message": facts.failure.message},
+    }
+    expect(tap, {name: told[name] for name in tap})

@@ -20,7 +20,7 @@ PEM = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 @click.group("providers", short_help="Connections to providers: add, list, test, remove.")
 def COMMAND() -> None:  # noqa: N802 - the name discovery looks for
-    """Connections to providers: an OpenAI-compatible base URL and a key each, as many per provider as you have."""
+    """Connections to providers: a base URL, its dialect and a key each, as many per provider as you have."""
 
 
 @COMMAND.command("add")
@@ -48,13 +48,21 @@ def COMMAND() -> None:  # noqa: N802 - the name discovery looks for
     metavar="NAME=SECONDS",
     help="connect, first-byte, idle, client-write or total; repeatable.",
 )
+@click.option("--dialect", default="openai_chat", show_default=True, help="What the upstream speaks.")
+@click.option(
+    "--quirk",
+    "quirks",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="How it deviates from its dialect, e.g. think_tags=true; repeatable.",
+)
 @click.option("--allow-private", is_flag=True, help="The base URL may lead to loopback or a private address.")
 @admin.options
 @admin.runs
 async def add(
     provider: str, base_url: str, key: str | None, label: str | None, models: Sequence[str], priority: int,
     headers: Sequence[str], proxy: str, ca: Path | None, client_cert: Path | None, client_key: Path | None,
-    server_name: str, max_in_flight: int, timeouts: Sequence[str], allow_private: bool,
+    server_name: str, max_in_flight: int, timeouts: Sequence[str], dialect: str, quirks: Sequence[str], allow_private: bool,
     data_dir: str | None, as_json: bool,
 ) -> None:  # fmt: skip
     """Add a connection to PROVIDER, which becomes the prefix of its models: PROVIDER/model."""
@@ -76,6 +84,8 @@ async def add(
         "timeouts": msgspec.to_builtins(_timeouts(timeouts)),
         "max_in_flight": max_in_flight,
         "allow_private": allow_private,
+        "dialect": dialect,
+        "quirks": dict(_quirk(text) for text in quirks),
     }
     added = admin.record(await admin.call(data_dir, "POST", "/api/providers", body))
     if as_json:
@@ -158,6 +168,15 @@ def _pair(text: str, option: str) -> tuple[str, str]:
     if not equals:
         raise click.BadParameter(f"{text!r} is not NAME=VALUE", param_hint=option)
     return name.strip(), value.strip()
+
+
+def _quirk(text: str) -> tuple[str, object]:
+    """JSON where it is (true, 4096, [1024,2048,4096]), else the word itself."""
+    name, value = _pair(text, "--quirk")
+    try:
+        return name, msgspec.json.decode(value)
+    except msgspec.DecodeError:
+        return name, value
 
 
 def _timeouts(given: Sequence[str]) -> Timeouts:

@@ -49,6 +49,7 @@ DIALECT: Final = Dialect(
         decoder=Decoder,
         read_answer=read_answer,
         read_failure=read_failure,
+        models_path="/api/tags",
     ),
     identity=Identity(
         encode_request=encode_request,

@@ -16,6 +16,7 @@ from omniroute.domain import Quirks
 from omniroute.translate.dialect import Identity, Part, Peeked, Span
 from omniroute.translate.dialects.openai_chat.answer import counts_of
 from omniroute.translate.dialects.openai_chat.stream import is_usage_chunk, unfold
+from omniroute.translate.dialects.openai_chat.tapped import TapFlow
 
 PATH: Final = "/chat/completions"
 
@@ -72,6 +73,7 @@ IDENTITY: Final = Identity(
     forwarded=(b"openai-beta", b"openai-organization", b"openai-project"),
     hide=hide,
     unfold=unfold,
+    flow=TapFlow,
     usage_of_body=counts_of,
 )
 

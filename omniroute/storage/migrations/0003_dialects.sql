@@ -1,0 +1,5 @@
+-- Upstreams of several dialects. quirks: what the operator says differently from the provider's preset, as a JSON object
+-- in the words of domain.Quirks. losses: what a translation between dialects could not carry.
+
+ALTER TABLE connections ADD COLUMN quirks TEXT NOT NULL DEFAULT '{}' CHECK (json_valid(quirks));
+ALTER TABLE attempts ADD COLUMN losses TEXT NOT NULL DEFAULT '';

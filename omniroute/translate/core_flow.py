@@ -1,0 +1,72 @@
+"""The flow of a stream through a stream core: through the hub, or passing with an observer beside it."""
+
+from __future__ import annotations
+
+from omniroute._speedups import StreamCore
+from omniroute.domain import Quirks, Usage
+from omniroute.errors import UpstreamError
+from omniroute.translate.dialect import AnswerContext, Peeked
+from omniroute.translate.flow import Flow
+from omniroute.translate.pairing import Pair
+from omniroute.translate.stream import Machine
+
+
+def open_flow(
+    pair: Pair, context: AnswerContext, peeked: Peeked, quirks: Quirks, *, passed: bool, max_event_bytes: int
+) -> Flow:
+    """How the answer to a request goes back to its client. ``passed``: what ``Pair.passes`` said of the request."""
+    if passed and pair.client.identity is not None and pair.client.identity.flow is not None:
+        return pair.client.identity.flow(peeked, context.request_id)
+    return CoreFlow(pair, context, peeked, quirks, passed=passed, max_event_bytes=max_event_bytes)
+
+
+class CoreFlow:
+    """A ``Flow``."""
+
+    __slots__ = ("_machine", "_pair", "_request_id", "reader")
+
+    def __init__(
+        self, pair: Pair, context: AnswerContext, peeked: Peeked, quirks: Quirks, *, passed: bool, max_event_bytes: int
+    ) -> None:
+        """As ``Pair.core``."""
+        core, machine = pair.core(context, peeked, quirks, passed=passed, max_event_bytes=max_event_bytes)
+        self.reader: StreamCore = core
+        self._machine = machine
+        self._pair = pair
+        self._request_id = context.request_id
+
+    @property
+    def content(self) -> bool:
+        """Something was said."""
+        return self.reader.content
+
+    @property
+    def failure(self) -> UpstreamError | None:
+        """What an event said has gone wrong."""
+        return self._machine.failure
+
+    @property
+    def usage(self) -> Usage:
+        """Counts so far."""
+        self.reader.settle()  # the last may have come in an event the machine has not been told of
+        return self._machine.usage
+
+    def look(self, data: bytes) -> bytes:
+        """The client's bytes before the commit."""
+        return self.reader.feed(data) if data else self.reader.finish()
+
+    def complete(self, *, whole: bool) -> bool:
+        """Whether the answer came to its end. The end mark is missed by nobody if every choice has its own."""
+        if self._machine.failure is not None:
+            return False
+        # An upstream may give fewer answers than asked for; if it also breaks off, the missing ones were on their way.
+        return self.reader.done or self.reader.finished or (whole and self._machine.finishes > 0)
+
+    def fail(self, error: UpstreamError, *, whole: bool) -> bytes:
+        """The client's bytes for a failure outside the stream. ``whole``: its last event may lack its blank line."""
+        core, machine = self.reader, self._machine
+        core.settle()
+        if isinstance(machine, Machine):
+            return machine.fail(error)
+        gap = b"" if not whole else b"\n" if self._pair.far.framing == "ndjson" else b"\n\n"
+        return gap + self._pair.near.error_event(error, self._request_id)

@@ -1,0 +1,157 @@
+"""Whole answers: read from an upstream, written for a client (translation.md §5.3, §12.1)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final, Literal, assert_never
+
+import msgspec
+
+from omniroute._speedups import jsonspan
+from omniroute.domain import Quirks, Usage
+from omniroute.translate import jsontext
+from omniroute.translate.canonical import (
+    Audio,
+    Block,
+    Candidate,
+    ChatResponse,
+    Document,
+    Finish,
+    Image,
+    Opaque,
+    Reasoning,
+    Refusal,
+    Text,
+    ToolCall,
+    ToolResult,
+)
+from omniroute.translate.dialect import AnswerContext
+from omniroute.translate.dialects.anthropic import outgoing, vendor
+from omniroute.translate.dialects.anthropic.usage import WireUsage, counters, usage_of, write_usage
+from omniroute.translate.stream import BYTES_PER_TOKEN
+
+_OWN_MEMBERS: Final = ("container", "diagnostics")
+_NO_FINISH: Final = Finish(reason="stop")
+
+Written = outgoing.TextOut | outgoing.ThinkingOut | outgoing.RedactedOut | outgoing.ToolUseOut | msgspec.Raw
+
+
+class AnswerOut(msgspec.Struct, frozen=True, kw_only=True, tag="message", tag_field="type"):
+    """A whole message."""
+
+    id: str
+    role: Literal["assistant"] = "assistant"
+    model: str
+    content: tuple[Written, ...]
+    stop_reason: str
+    stop_sequence: str | None
+    stop_details: outgoing.StopDetails | msgspec.UnsetType = msgspec.UNSET
+    container: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
+    diagnostics: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
+    usage: WireUsage
+
+
+def read_answer(body: bytes, quirks: Quirks) -> ChatResponse:
+    """An upstream's message. Raises ValueError if it is none."""
+    del quirks
+    message_id, model, content, usage = vendor.members(body, b"id", b"model", b"content", b"usage")
+    reason, sequence, details = vendor.members(body, b"stop_reason", b"stop_sequence", b"stop_details")
+    items = jsonspan.item_spans(content) if content.startswith(b"[") else ()
+    blocks = tuple(block for start, end in items if (block := vendor.read_block(content[start:end])) is not None)
+    called = any(isinstance(block, ToolCall) for block in blocks)
+    finish = vendor.read_finish(vendor.text_of(reason), vendor.text_of(sequence), details, called=called)
+    tier = vendor.members(usage, b"service_tier")[0] if usage.startswith(b"{") else b""
+    own = zip(_OWN_MEMBERS, vendor.members(body, *(name.encode() for name in _OWN_MEMBERS)), strict=True)
+    return ChatResponse(
+        id=vendor.text_of(message_id),
+        model=vendor.text_of(model),
+        candidates=(Candidate(blocks=blocks, finish=finish),),
+        usage=usage_of(counters(usage)),
+        service_tier=vendor.text_of(tier),
+        ext=tuple((name, raw) for name, raw in own if raw not in (b"", b"null")),
+        origin=vendor.ORIGIN,
+    )
+
+
+def write_answer(response: ChatResponse, context: AnswerContext) -> bytes:
+    """The message for a client: of several answers the first, the others have no place."""
+    candidate = min(response.candidates, key=lambda each: each.index, default=Candidate(blocks=()))
+    blocks = candidate.blocks
+    stop = outgoing.write_stop(
+        candidate.finish or _NO_FINISH,
+        called=any(isinstance(block, ToolCall) for block in blocks),
+        refused=any(isinstance(block, Refusal) for block in blocks),
+    )
+    own = dict(response.ext) if response.origin == vendor.ORIGIN else {}
+    usage = response.usage if response.usage.known else _estimate(response, context)
+    message = AnswerOut(
+        id=outgoing.message_id(response.id, context.attempt_id),
+        model=response.model or context.model,
+        content=tuple(_write_blocks(blocks, context)),
+        stop_reason=stop.stop_reason,
+        stop_sequence=stop.stop_sequence,
+        stop_details=stop.stop_details or msgspec.UNSET,
+        container=_own(own, "container"),
+        diagnostics=_own(own, "diagnostics"),
+        usage=write_usage(usage, whole=True),
+    )
+    return msgspec.json.encode(message)
+
+
+def _estimate(response: ChatResponse, context: AnswerContext) -> Usage:
+    """For the members a message must have, where the upstream told nothing."""
+    said = (block for candidate in response.candidates[:1] for block in candidate.blocks)
+    chars = sum(
+        len(block.arguments if isinstance(block, ToolCall) else block.text)
+        for block in said
+        if isinstance(block, Text | Refusal | Reasoning | ToolCall)
+    )
+    return Usage(input_total=context.estimated_input_tokens, output_total=-(-chars // BYTES_PER_TOKEN))
+
+
+def _own(members: dict[str, bytes], name: str) -> msgspec.Raw | msgspec.UnsetType:
+    return msgspec.Raw(members[name]) if name in members else msgspec.UNSET
+
+
+def _write_blocks(blocks: tuple[Block, ...], context: AnswerContext) -> Iterator[Written]:
+    for number, block in enumerate(blocks):
+        match block:
+            case Text():
+                if block.text:
+                    yield outgoing.TextOut(block.text, outgoing.write_citations(block.citations))
+            case Refusal():
+                yield outgoing.TextOut(block.text)
+            case Image():
+                yield outgoing.TextOut(outgoing.image_note(block))
+            case Reasoning():
+                yield from _write_reasoning(block)
+            case ToolCall():
+                yield from _write_call(block, number, context)
+            case Opaque():
+                if block.origin == vendor.ORIGIN:
+                    yield msgspec.Raw(block.raw)
+            case Audio() | Document() | ToolResult():
+                continue  # no answer of an Anthropic client's holds them
+            case _:
+                assert_never(block)
+
+
+def _write_reasoning(block: Reasoning) -> Iterator[Written]:
+    foreign = block.origin != vendor.ORIGIN
+    if block.data and (block.redacted or (foreign and not block.text)):
+        yield outgoing.RedactedOut(outgoing.write_redacted(block.origin, block.data, block.item_id))
+        return
+    signature = outgoing.write_signature(block.origin, block.signature, block.data, block.item_id)
+    if block.text or signature:
+        yield outgoing.ThinkingOut(block.text, signature)
+
+
+def _write_call(call: ToolCall, number: int, context: AnswerContext) -> Iterator[Written]:
+    if call.signature:
+        yield outgoing.ThinkingOut("", outgoing.write_signature("gemini", call.signature, "", ""))
+    if call.custom:
+        given = msgspec.json.encode({"input": call.arguments})
+    else:
+        given, _ = jsontext.arguments_object(call.arguments)
+    call_id = context.call_ids.get(call.call_id, call.call_id) or f"toolu_{context.attempt_id}_{number}"
+    yield outgoing.ToolUseOut(call_id, context.names.get(call.name, call.name), msgspec.Raw(given))
