@@ -217,23 +217,41 @@ def _chat_joined(first: Event, second: Event) -> Event | None:
     left, right = one["delta"], other["delta"]
     assert isinstance(left, dict)
     assert isinstance(right, dict)
-    left_kinds, right_kinds = set(left) - {"role"}, set(right) - {"role"}
-    if left_kinds != right_kinds or len(left_kinds) != 1 or ("role" in right):
-        return None
-    (kind,) = left_kinds
-    if kind in _CHAT_TEXTS:
-        delta: dict[str, object] = {**left, kind: left[kind] + right[kind]}
-    elif kind == "tool_calls":
-        calls = _calls_joined(left[kind], right[kind])
-        if calls is None:
-            return None
-        delta = {**left, kind: calls}
-    else:
+    delta = None if "role" in right else _delta_joined(left, right)
+    if delta is None:
         return None
     choice = {**one, "delta": delta}
     if one.get("logprobs") or other.get("logprobs"):
         choice["logprobs"] = _logprobs_joined(one.get("logprobs"), other.get("logprobs"))
     return Event(first.name, {**first.data, "choices": [choice]})
+
+
+def _delta_joined(left: dict[str, object], right: dict[str, object]) -> dict[str, object] | None:
+    kinds = set(left) - {"role"}
+    if not kinds or kinds != set(right):
+        return None
+    joined = dict(left)
+    for kind in kinds:
+        one, other = left[kind], right[kind]
+        if kind in _CHAT_TEXTS and isinstance(one, str) and isinstance(other, str):
+            joined[kind] = one + other
+        elif kind == "tool_calls" and len(kinds) == 1:
+            joined[kind] = _calls_joined(one, other)
+        elif kind == "reasoning_details":
+            joined[kind] = _details_joined(one, other)
+        else:
+            return None
+    return None if None in joined.values() else joined
+
+
+def _details_joined(left: object, right: object) -> list[object] | None:
+    """Two lists of one detail each, with more text of the same one."""
+    if not isinstance(left, list) or not isinstance(right, list) or len(left) != 1 or len(right) != 1:
+        return None
+    for text in ("text", "summary"):
+        if text in left[0] and text in right[0] and {**left[0], text: ""} == {**right[0], text: ""}:
+            return [{**left[0], text: left[0][text] + right[0][text]}]
+    return None
 
 
 def _only_choice(event: Event) -> dict[str, object] | None:
@@ -247,7 +265,9 @@ def _only_choice(event: Event) -> dict[str, object] | None:
     return choice if isinstance(choice, dict) and isinstance(choice.get("delta"), dict) else None
 
 
-def _calls_joined(left: list[dict[str, object]], right: list[dict[str, object]]) -> list[object] | None:
+def _calls_joined(left: object, right: object) -> list[object] | None:
+    assert isinstance(left, list)
+    assert isinstance(right, list)
     if len(left) != 1 or len(right) != 1 or left[0].get("index") != right[0].get("index") or right[0].get("id"):
         return None
     one, other = left[0]["function"], right[0]["function"]

@@ -20,21 +20,21 @@ class Wire(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defau
     """Base of everything on the wire."""
 
 
-class Blob(Wire):
+class Blob(Wire, frozen=True):
     """Bytes inside a message, in base64."""
 
     mime_type: str | None = None
     data: str | None = None
 
 
-class FileData(Wire):
+class FileData(Wire, frozen=True):
     """A file somewhere else."""
 
     mime_type: str | None = None
     file_uri: str | None = None
 
 
-class FunctionCall(Wire):
+class FunctionCall(Wire, frozen=True):
     """A call in the history."""
 
     id: str | None = None
@@ -42,14 +42,14 @@ class FunctionCall(Wire):
     args: msgspec.Raw = NOTHING
 
 
-class FunctionResponsePart(Wire):
+class FunctionResponsePart(Wire, frozen=True):
     """Something a tool answered beside its JSON."""
 
     inline_data: Blob | None = None
     file_data: FileData | None = None
 
 
-class FunctionResponse(Wire):
+class FunctionResponse(Wire, frozen=True):
     """What a tool said."""
 
     id: str | None = None
@@ -58,7 +58,7 @@ class FunctionResponse(Wire):
     parts: list[FunctionResponsePart] | None = None
 
 
-class Part(Wire):
+class Part(Wire, frozen=True):
     """One part of a message: one of the data members, and flags."""
 
     text: str | None = None
@@ -76,14 +76,14 @@ class Part(Wire):
     media_resolution: msgspec.Raw = NOTHING
 
 
-class Content(Wire):
+class Content(Wire, frozen=True):
     """One turn."""
 
     role: str | None = None
     parts: list[Part] | None = None
 
 
-class FunctionDeclaration(Wire):
+class FunctionDeclaration(Wire, frozen=True):
     """A tool the client runs."""
 
     name: str | None = None
@@ -95,7 +95,7 @@ class FunctionDeclaration(Wire):
     behavior: str | None = None
 
 
-class Tool(Wire):
+class Tool(Wire, frozen=True):
     """Functions, or one tool that Google runs."""
 
     function_declarations: list[FunctionDeclaration] | None = None
@@ -114,21 +114,21 @@ class Tool(Wire):
 SERVER_TOOLS: Final = tuple(name for name in Tool.__struct_fields__ if name != "function_declarations")
 
 
-class FunctionCallingConfig(Wire):
+class FunctionCallingConfig(Wire, frozen=True):
     """Which functions may be called."""
 
     mode: str | None = None
     allowed_function_names: list[str] | None = None
 
 
-class ToolConfig(Wire):
+class ToolConfig(Wire, frozen=True):
     """How tools are used."""
 
     function_calling_config: FunctionCallingConfig | None = None
     retrieval_config: msgspec.Raw = NOTHING
 
 
-class ThinkingConfig(Wire):
+class ThinkingConfig(Wire, frozen=True):
     """How much to think, and whether to show it."""
 
     include_thoughts: bool | None = None
@@ -137,7 +137,7 @@ class ThinkingConfig(Wire):
     thinking_level: str | None = None
 
 
-class GenerationConfig(Wire):
+class GenerationConfig(Wire, frozen=True):
     """Sampling, format, thinking. Numbers as they were spelled."""
 
     max_output_tokens: int | None = None
@@ -177,7 +177,7 @@ OWN_SETTINGS: Final = (
 """Of GenerationConfig: what no other dialect has a word for."""
 
 
-class GenerateContentRequest(Wire):
+class GenerateContentRequest(Wire, frozen=True):
     """A body of generateContent and streamGenerateContent; in a count, with ``model``."""
 
     model: str | None = None
@@ -193,7 +193,7 @@ class GenerateContentRequest(Wire):
     store: bool | None = None
 
 
-class CountTokensRequest(Wire):
+class CountTokensRequest(Wire, frozen=True):
     """A body of countTokens: contents alone, or a whole request."""
 
     contents: list[Content] | None = None

@@ -18,7 +18,7 @@ MAX_TOKENS: Final = 10**12
 """More is a vendor's mistake; a ledger of 64-bit integers must be able to add it up."""
 
 
-class UsageMetadata(Wire):
+class UsageMetadata(Wire, frozen=True):
     """``usageMetadata`` as we write it."""
 
     prompt_token_count: int

@@ -1,6 +1,6 @@
 """Google's words beside ours: finish reasons, levels, tiers, the placeholder for signatures.
 
-Source: google-genai 3.4.0, ``types.FinishReason``, ``types.BlockedReason``, ``types.ServiceTier``; translation.md §12.2.
+Source: google-genai 3.4.0, ``types.FinishReason``, ``BlockedReason``, ``ServiceTier``; translation.md §12.2.
 """
 
 from __future__ import annotations
@@ -52,9 +52,7 @@ def read_finish(word: str, message: str, *, produced: bool, called: bool) -> Fin
 
 def blocked(reason: str) -> Finish:
     """The finish of an answer that was refused before it began."""
-    return Finish(
-        reason="filter", raw=reason, category=reason, detail=f"The provider blocked the prompt: {reason}."
-    )
+    return Finish(reason="filter", raw=reason, category=reason, detail=f"The provider blocked the prompt: {reason}.")
 
 
 def write_finish(finish: Finish) -> str:

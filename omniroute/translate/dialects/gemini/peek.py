@@ -1,0 +1,152 @@
+"""What a request is, from its path, its query and the few members the gateway acts on; and lane 0's way upstream.
+
+``/v1beta/models/{model}:{method}``. The model may hold slashes and colons (``ollama/llama3:8b``): the method is what
+comes after the last colon.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+from urllib.parse import parse_qs, quote
+
+import msgspec
+
+from omniroute._speedups import jsonspan
+from omniroute.domain import Quirks
+from omniroute.errors import ClientError
+from omniroute.translate.dialect import Asked, Part, Peeked, Span
+from omniroute.translate.dialects.gemini.schema import NOTHING
+from omniroute.translate.reading import integer
+
+JSON_ARRAY: Final = "json_array"
+"""Variant of a stream without ``alt=sse``."""
+
+MODEL_CHARS: Final = 256
+MAX_CHOICES: Final = 256
+
+PREFIXES: Final = ("/v1beta/models/", "/v1/models/")
+_OWN: Final = "models/"
+_RESOURCES: Final = ("models/", "tunedModels/", "publishers/", "projects/")
+_KEYS: Final = (
+    b"contents", b"generationConfig", b"generation_config", b"generateContentRequest", b"generate_content_request",
+    b"model",
+)  # fmt: skip
+_GENERATE: Final = "generateContent"
+_STREAM: Final = "streamGenerateContent"
+_COUNT: Final = "countTokens"
+
+
+def peek(asked: Asked) -> Peeked:
+    """Model, method and number of candidates. ``spans``: the value of ``model`` in the body, where there is one."""
+    model, method = target(asked.path)
+    contents, config, config_too, inner, inner_too, own_model = _spans(asked.body)
+    counting = method == _COUNT
+    if contents is None and not (counting and (inner or inner_too)):
+        raise ClientError(
+            "'contents' is missing: give the conversation as a list of contents.",
+            param="contents",
+            code="missing_required_parameter",
+        )
+    if contents is not None and asked.body[contents[0]] not in b"[{":
+        raise ClientError("'contents' must be a list of contents.", param="contents", code="invalid_value")
+    stream = method == _STREAM
+    return Peeked(
+        model,
+        stream,
+        include_usage=True,
+        choices=1 if counting else _choices(asked.body, config or config_too),
+        spans=(own_model,),
+        operation="count" if counting else "chat",
+        variant=JSON_ARRAY if stream and not is_sse(asked.query) else "",
+    )
+
+
+def target(path: str) -> tuple[str, str]:
+    """Model and method a path names. Raises ClientError (404) for a method that is not served."""
+    rest = next((path.removeprefix(prefix) for prefix in PREFIXES if path.startswith(prefix)), "")
+    name, _, method = rest.rpartition(":")
+    if method not in {_GENERATE, _STREAM, _COUNT} or not rest:
+        raise ClientError(
+            f"{path!r} is no method of a model: POST to .../models/{{model}}:{_GENERATE}, :{_STREAM} or :{_COUNT}.",
+            status=404,
+            kind="not_found",
+            code="unknown_method",
+        )
+    model = bare(name)
+    if not model or len(model) > MODEL_CHARS or not model.isprintable():
+        raise ClientError(
+            f"The model in the path must be a name of 1 to {MODEL_CHARS} printable characters.",
+            param="model",
+            code="invalid_value",
+        )
+    return model, method
+
+
+def bare(name: str) -> str:
+    """A model's name without ``models/``, which some clients write twice."""
+    while name.startswith(_OWN):
+        name = name.removeprefix(_OWN)
+    return name
+
+
+def is_sse(query: bytes) -> bool:
+    """Whether a stream is to be sent as server-sent events."""
+    return parse_qs(query.decode("latin-1")).get("alt", [""])[-1].lower() == "sse"
+
+
+def method_path(model: str, method: str) -> str:
+    """The path of a method of an upstream's model, appended to the base URL."""
+    name = model if model.startswith(_RESOURCES) else _OWN + model
+    return f"/{quote(name, safe='/:@')}:{method}"
+
+
+def generate_path(model: str, *, stream: bool) -> str:
+    """Where a request for an answer goes; streams are asked for as server-sent events."""
+    return f"{method_path(model, _STREAM)}?alt=sse" if stream else method_path(model, _GENERATE)
+
+
+def identity_path(peeked: Peeked, model: str) -> str:
+    """The same for a request whose bytes pass: a client that reads an array is sent the upstream's."""
+    if peeked.variant == JSON_ARRAY:
+        return method_path(model, _STREAM)
+    return generate_path(model, stream=peeked.stream)
+
+
+def count_path(model: str) -> str:
+    """Where a request to be counted goes."""
+    return method_path(model, _COUNT)
+
+
+def encode_request(body: bytes, peeked: Peeked, *, model: str, quirks: Quirks) -> tuple[Part, ...]:
+    """``body`` as it is, but for a ``model`` in it: the path decides, and the two must agree."""
+    del quirks
+    (span,) = peeked.spans
+    if span is None:
+        return (body,)
+    name = model if model.startswith(_RESOURCES) else _OWN + model
+    return jsonspan.patch(body, ((*span, msgspec.json.encode(name)),))
+
+
+def _spans(body: bytes) -> tuple[Span | None, ...]:
+    try:
+        return jsonspan.unique_spans(body, _KEYS)
+    except jsonspan.RepeatedMemberError as error:
+        name = error.key.decode()
+        raise ClientError(
+            f"'{name}' is given more than once: send it once.", param=name, code="invalid_value"
+        ) from error
+    except ValueError as error:
+        raise ClientError(
+            f"The request body is not a JSON object ({error}). Send one with 'contents'.", code="invalid_json"
+        ) from error
+
+
+def _choices(body: bytes, config: Span | None) -> int:
+    if config is None or body[config[0]] != ord("{"):
+        return 1  # of another type: the reader says so, or the upstream
+    inner = body[config[0] : config[1]]
+    camel, snake = jsonspan.spans(inner, (b"candidateCount", b"candidate_count"))
+    span = camel or snake
+    at = "generationConfig.candidateCount"
+    count = integer(msgspec.Raw(inner[span[0] : span[1]]) if span else NOTHING, at, low=1, high=MAX_CHOICES)
+    return int(count or 1)
