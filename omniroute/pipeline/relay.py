@@ -245,7 +245,7 @@ class Delivery:
         more = b""
         if in_time and status is not Status.OK and reader.finished and not reader.done:
             more = reader.finish()  # every choice has its end: what is missing is only the stream's own
-        if flow.failure is not None:
+        if flow.told:
             served.outcome = "upstream_error"
             served.error_class = "in_band_error"
         elif in_time and flow.complete(whole=status is Status.OK):

@@ -16,7 +16,7 @@ from omniroute.cli import main
 from omniroute.config import variables
 from omniroute.domain import Summary
 from omniroute.errors import Kind
-from omniroute.pipeline.relay import ERROR_CLASS
+from omniroute.pipeline.failures import ERROR_CLASS
 from omniroute.storage.drain import DrainState
 from omniroute.telemetry import exposition
 from omniroute.translate import find_dialects

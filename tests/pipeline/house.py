@@ -35,6 +35,7 @@ from omniroute.pipeline import Pipeline, PipelineOptions, Questions, doors
 from omniroute.ports import Buffer, ClientGone, Exchange, HeaderBlock, Headers, Incoming, WireRequest
 from omniroute.translate import find_dialects
 from omniroute.wire import Driver, Wire
+from tests.pipeline.speech import ASKS
 
 PEPPER = b"p" * 32
 KEY = new_key(bytes(range(20)))
@@ -186,7 +187,7 @@ class PlayedReply:
     def __init__(self, house: House) -> None:
         self._house = house
         self.sink = house.client
-        self.begun = False
+        self.begun = self.streamed = False
         self.status = 0
         self.headers: dict[bytes, bytes] = {}
         self.body = b""
@@ -198,6 +199,7 @@ class PlayedReply:
 
     def begin(self, status: int, headers: Headers | HeaderBlock) -> bytes:
         self._told("begin", status, headers)
+        self.streamed = True
         return b"HEAD "
 
     def frame(self, data: bytes) -> bytes:
@@ -293,6 +295,20 @@ class House:
             incoming(chat_body(model, stream=stream), self.client, received_at=trio.current_time()),
             self.reply,
         )
+
+    async def ask(
+        self, dialect: str, *, stream: bool = False, headers: dict[bytes, bytes] | None = None, **more: object
+    ) -> None:
+        """One request of a client of ``dialect``, answered into ``reply``; ``more`` are members of its body."""
+        path, query, body = ASKS[dialect].request(stream=stream, **more)
+        asked = incoming(body, self.client, path=path, query=query, received_at=trio.current_time())
+        if headers:
+            asked = msgspec.structs.replace(asked, headers={**asked.headers, **headers})
+        await self.pipeline.chat(DOORS[dialect], asked, self.reply)
+
+    async def ask_stream(self, dialect: str) -> None:
+        """A streamed request of a client of ``dialect``, as a task."""
+        await self.ask(dialect, stream=True)
 
     async def run_stream(self) -> None:
         """A streamed request, as a task."""
