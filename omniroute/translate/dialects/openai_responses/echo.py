@@ -47,7 +47,11 @@ def _echo(request: ChatRequest | None) -> Echo:
     if request is None:
         return Echo(parallel_tool_calls=True, tool_choice=_AUTO, tools=_NO_TOOLS)
     own = dict(request.ext) if request.origin == NAME else {}
-    tools = [raw for tool in request.tools if (raw := tool_json(tool, tool.name, strict_said=True)) is not None]
+    tools = [
+        raw
+        for tool in request.tools
+        if (raw := tool_json(tool, getattr(tool, "name", ""), strict_said=True)) is not None
+    ]
     choice = request.tool_choice
     thinking = reasoning_of(request.thinking, summary=True)
     text = text_of(request)

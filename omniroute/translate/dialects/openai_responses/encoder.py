@@ -15,7 +15,6 @@ own, right after it: then (and only then) a text waits for the event behind it (
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Final
 
 from msgspec import Raw
@@ -23,7 +22,7 @@ from msgspec import Raw
 from omniroute.domain import Usage
 from omniroute.errors import UpstreamError
 from omniroute.translate import events
-from omniroute.translate.canonical import Block, Finish, Image, Inline, Opaque, Reasoning, Refusal, Text, ToolCall
+from omniroute.translate.canonical import Finish, Image, Inline, Opaque, Reasoning, Text
 from omniroute.translate.dialect import AnswerContext
 from omniroute.translate.dialects.openai_responses.echo import Envelope, incomplete_reason
 from omniroute.translate.dialects.openai_responses.errors import event_code, failed_detail
@@ -33,6 +32,7 @@ from omniroute.translate.dialects.openai_responses.output import (
     Namer,
     encrypted_of,
     image_item,
+    is_raw,
     reasoning_item,
 )
 from omniroute.translate.dialects.openai_responses.parts import CallPart, Message, Output, ReasoningPart, TextPart
@@ -45,15 +45,15 @@ _SKIPPED: Final = Frame(b"", b"", silent=True)
 
 
 _SIGNS_TEXT: Final = "gemini"
-"""Who signs texts and calls, where the block does not say."""
+"""Who signs texts, where the block does not say."""
 
 
 class Encoder:
     """A ``stream.StreamEncoder``."""
 
     __slots__ = (
-        "_carriers", "_context", "_envelope", "_finish", "_held", "_message", "_namer", "_output", "_parts",
-        "_probabilities", "_refused", "_skipped", "_usage", "_waiting",
+        "_carriers", "_context", "_envelope", "_finish", "_held", "_latest_call", "_message", "_namer", "_output",
+        "_parts", "_probabilities", "_refused", "_skipped", "_usage", "_waiting",
     )  # fmt: skip
 
     def __init__(self, context: AnswerContext) -> None:
@@ -68,6 +68,7 @@ class Encoder:
         self._carriers: list[str] = []
         self._probabilities = bool(context.request is not None and context.request.logprobs)
         self._held: events.Delta | None = None
+        self._latest_call = -1
         self._finish: Finish | None = None
         self._refused = False
         self._usage: Usage | None = None
@@ -109,22 +110,32 @@ class Encoder:
         begun = b"" if self._envelope is not None else self._start(event)
         return begun + held + self._encode(event)
 
-    def _encode(self, event: events.StreamEvent) -> bytes:  # noqa: PLR0911 - one per event
+    def _encode(self, event: events.StreamEvent) -> bytes:
         match event:
             case events.Open():
                 return self._open(event)
             case events.Delta():
                 return self._delta(event)
+            case events.Close():
+                return self._close(event.block)
+            case events.Whole():
+                return self._whole(event)
+            case events.Sign() | events.Cite() | events.Probabilities():
+                return self._remark(event)
+            case _:
+                return self._of_response(event)
+
+    def _remark(self, event: events.Sign | events.Cite | events.Probabilities) -> bytes:
+        match event:
             case events.Sign():
                 return self._sign(event)
             case events.Cite():
                 return self._cite(event)
             case events.Probabilities():
                 return self._probable(event)
-            case events.Close():
-                return self._close(event.block)
-            case events.Whole():
-                return self._whole(event)
+
+    def _of_response(self, event: events.StreamEvent) -> bytes:
+        match event:
             case events.Report():
                 self._usage = event.usage
             case events.Finish():
@@ -133,8 +144,8 @@ class Encoder:
                 return self._failed(event.error)
             case events.End():
                 return self._end()
-            case events.Start():
-                pass  # written before everything else, by whichever event came first
+            case _:
+                pass  # Start: written before everything else, by whichever event came first
         return b""
 
     # -- beginning and end ------------------------------------------------------------------------------------------
@@ -216,6 +227,7 @@ class Encoder:
             index, item_id, self._namer.call_id(event.call_id), name, custom=event.custom, wrapped=wrapped
         )  # fmt: skip
         self._parts[event.block] = part
+        self._latest_call = event.block
         return before + part.begin(self._output)
 
     def _delta(self, event: events.Delta) -> bytes:
@@ -284,9 +296,15 @@ class Encoder:
                 return before + self._output.added(index, Raw(block.raw)) + self._output.done(index, Raw(block.raw))
             case Text(text="", signature=signature) if signature:
                 self._carriers.append(encrypted_of(signature, "", _SIGNS_TEXT))
-                return b""
-            case block:
-                return b"".join(self.encode(piece) for piece in spread(block, event.block))
+            case Reasoning() as block:
+                part = ReasoningPart(raw=is_raw(block), item_id=block.item_id)
+                part.encrypted = encrypted_of(block.signature, block.data, block.origin)
+                self._parts[event.block] = part
+                said = self._say(events.Delta(0, event.block, escaped(block.text))) if block.text else b""
+                return said + self._close(event.block)
+            case _:
+                pass  # of another vendor: nobody here can read it
+        return b""
 
     # -- items ------------------------------------------------------------------------------------------------------
     def _begin_text(self, part: TextPart) -> bytes:
@@ -314,10 +332,16 @@ class Encoder:
         return before + part.begin(self._output, index, self._namer.item_id("reasoning", index, part.item_id))
 
     def _next_item(self) -> bytes:
-        """Another item begins: the one that waits is complete, and no text goes on in the message before."""
-        settled = self._settle("completed")
+        """Another item begins: the one that waits is complete, and no text goes on in the message before.
+
+        So is the latest call, if its arguments are: Chat tells the end of calls only with the finish.
+        """
+        ended = b""
+        last = self._parts.get(self._latest_call)
+        if isinstance(last, CallPart) and last.is_complete:
+            ended = self._close(self._latest_call)
         self._message = None
-        return settled
+        return ended + self._settle("completed")
 
     def _wait(self, item: Message | CallPart) -> bytes:
         before = b"" if self._waiting is item else self._settle("completed")
@@ -338,38 +362,3 @@ class Encoder:
         item_id = self._namer.item_id("reasoning", index)
         begun = self._output.added(index, reasoning_item(item_id, b"", raw=False, encrypted=""))
         return begun + self._output.done(index, reasoning_item(item_id, b"", raw=False, encrypted=encrypted))
-
-
-def spread(block: Block, number: int) -> Iterator[events.StreamEvent]:
-    """The events of a block that came in one piece."""
-    match block:
-        case Reasoning():
-            yield events.Open(
-                block=number, kind="reasoning", item_id=block.item_id, origin=block.origin, summary=block.summary
-            )
-            if block.text:
-                yield events.Delta(0, number, escaped(block.text))
-            if block.signature or block.data:
-                yield events.Sign(block=number, signature=block.signature, data=block.data, origin=block.origin)
-        case Text() | Refusal():
-            phase, apart = (block.phase, block.apart) if isinstance(block, Text) else ("", False)
-            kind: events.BlockKind = "text" if isinstance(block, Text) else "refusal"
-            yield events.Open(block=number, kind=kind, phase=phase, apart=apart)
-            if block.text:
-                yield events.Delta(0, number, escaped(block.text))
-            if isinstance(block, Text):
-                if block.logprobs:
-                    yield events.Probabilities(0, number, block.logprobs)
-                yield from (events.Cite(0, number, citation) for citation in block.citations)
-                if block.signature:
-                    yield events.Sign(block=number, signature=block.signature, origin=_SIGNS_TEXT)
-        case ToolCall():
-            yield events.Open(
-                block=number, kind="tool", call_id=block.call_id, name=block.name, custom=block.custom,
-                item_id=block.item_id, signature=block.signature, origin=_SIGNS_TEXT,
-            )  # fmt: skip
-            if block.arguments:
-                yield events.Delta(0, number, escaped(block.arguments))
-        case _:
-            return  # of another vendor: nobody here can read it
-    yield events.Close(0, number)

@@ -15,7 +15,7 @@ def sse(event: Event) -> bytes:
 
 
 def delta_frame(kind: str, item_id: str, output_index: int, part: tuple[str, int] | None, tail: bytes = b"") -> Frame:
-    """What stands around the text of a delta event ``kind``; ``part``: which index of the item's parts, and its value."""
+    """What stands around the text of a delta event ``kind``. ``part``: name and value of the part's index."""
     name = kind.encode()
     where = b"" if part is None else b',"%s":%d' % (part[0].encode(), part[1])
     return Frame(

@@ -17,7 +17,6 @@ from omniroute.translate.dialects.openai_responses.content_out import (
     user_parts,
 )
 from omniroute.translate.dialects.openai_responses.tools import NAME
-from omniroute.translate.jsontext import compact
 from omniroute.translate.naming import Renamer
 from omniroute.translate.notes import Notes, UnsupportedContent
 

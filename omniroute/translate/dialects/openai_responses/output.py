@@ -8,7 +8,7 @@ import msgspec
 from msgspec import UNSET, Raw
 
 from omniroute.translate import carriers
-from omniroute.translate.canonical import Citation, Reasoning
+from omniroute.translate.canonical import Citation, Reasoning, Tool
 from omniroute.translate.dialect import AnswerContext
 from omniroute.translate.dialects.openai_responses.schema import (
     CustomCallItem,
@@ -26,8 +26,12 @@ NAME: Final = "openai_responses"
 EMPTY: Final = Raw(b'""')
 
 _PREFIXES: Final = {
-    "message": "msg", "reasoning": "rs", "function_call": "fc", "custom_tool_call": "ctc", "image_generation_call": "ig",
-}  # fmt: skip
+    "message": "msg",
+    "reasoning": "rs",
+    "function_call": "fc",
+    "custom_tool_call": "ctc",
+    "image_generation_call": "ig",
+}
 
 
 class _Wrapped(msgspec.Struct, frozen=True):
@@ -49,10 +53,10 @@ class Namer:
         self._calls = 0
         request = context.request
         tools = request.tools if request is not None else ()
-        self._custom = frozenset(tool.name for tool in tools if getattr(tool, "custom", False))
+        self._custom = frozenset(tool.name for tool in tools if isinstance(tool, Tool) and tool.custom)
 
     def item_id(self, kind: str, output_index: int, upstream_id: str = "") -> str:
-        """The upstream's id of a ``kind`` of item if it looks like one of this dialect, else one made of the attempt."""
+        """The upstream's id of an item if it looks like one of this dialect, else one made of the attempt."""
         prefix = _PREFIXES[kind]
         if upstream_id.startswith(f"{prefix}_") and upstream_id.isascii() and upstream_id.isprintable():
             return upstream_id

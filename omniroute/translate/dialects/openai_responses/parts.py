@@ -36,7 +36,7 @@ from omniroute.translate.dialects.openai_responses.schema import (
     SummaryTextDone,
     TextDone,
 )
-from omniroute.translate.jsontext import escaped, quoted, unescaped
+from omniroute.translate.jsontext import escaped, is_complete, quoted, unescaped
 from omniroute.translate.stream import Frame
 
 _NO_LOGPROBS: Final = b',"logprobs":[]'
@@ -153,9 +153,14 @@ class TextPart:
         self._annotations.append(annotation)
         return sse(
             AnnotationAdded(
-                "response.output_text.annotation.added", output.number(), self._message.id, self._message.index,
-                self._index, len(self._annotations) - 1, annotation,
-            )  # fmt: skip
+                "response.output_text.annotation.added",
+                output.number(),
+                self._message.id,
+                self._message.index,
+                self._index,
+                len(self._annotations) - 1,
+                annotation,
+            )
         )
 
     def end(self, output: Output) -> bytes:
@@ -273,6 +278,11 @@ class CallPart:
         """The item is added."""
         return output.added(self._index, self._item(EMPTY, "in_progress"))
 
+    @property
+    def is_complete(self) -> bool:
+        """Whether the arguments so far are all there can be. Looks at all of them: not to be asked at every delta."""
+        return not self._custom and is_complete(b"".join(self._texts))
+
     def keep(self, text: bytes) -> None:
         """``text`` has been written."""
         self._texts.append(text)
@@ -296,12 +306,12 @@ class CallPart:
             self._texts = [text]
             said = framed(self._delta, output.number(), text)
         if self._custom:
-            done = InputDone("response.custom_tool_call_input.done", output.number(), self._id, self._index, quoted(text))
+            done = InputDone(
+                "response.custom_tool_call_input.done", output.number(), self._id, self._index, quoted(text)
+            )
             return said + sse(done)
         return said + sse(
-            ArgumentsDone(
-                "response.function_call_arguments.done", output.number(), self._id, self._index, quoted(text)
-            )
+            ArgumentsDone("response.function_call_arguments.done", output.number(), self._id, self._index, quoted(text))
         )
 
     def done(self, output: Output, status: Status) -> bytes:

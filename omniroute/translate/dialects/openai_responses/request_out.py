@@ -10,6 +10,7 @@ from msgspec import Raw
 
 from omniroute.domain import Quirks
 from omniroute.errors import ClientError
+from omniroute.translate import fields
 from omniroute.translate.canonical import ChatRequest, Json, ServerTool, Text, Thinking, Tool
 from omniroute.translate.dialect import Outgoing
 from omniroute.translate.dialects.openai_responses.items_out import Item, ItemWriter
@@ -18,7 +19,6 @@ from omniroute.translate.dialects.openai_responses.settings import reasoning_of,
 from omniroute.translate.dialects.openai_responses.tools import NAME, choice_json, tool_json
 from omniroute.translate.naming import OPENAI_NAME, RESPONSES_ID, Renamer
 from omniroute.translate.notes import Notes, Unsupported
-from omniroute.translate.origin import field_of, note_foreign
 
 PATH: Final = "/responses"
 ENCRYPTED: Final = "reasoning.encrypted_content"
@@ -56,7 +56,7 @@ def write_request(request: ChatRequest, quirks: Quirks, notes: Notes) -> Outgoin
     """The request. Raises Unsupported for content that has no form here, ClientError for one without content."""
     names = Renamer(OPENAI_NAME, (tool.name for tool in request.tools if isinstance(tool, Tool)))
     ids = Renamer(RESPONSES_ID)
-    note_foreign(request, NAME, notes)
+    _note_foreign(request, notes)
     instructions, items = _conversation(request, ItemWriter(notes, names, ids))
     _note_lost(request, quirks, notes)
     choice = request.tool_choice
@@ -86,6 +86,15 @@ def write_request(request: ChatRequest, quirks: Quirks, notes: Notes) -> Outgoin
     return Outgoing(
         path=PATH, body=(_with_own(body, request),), names=names.restored, call_ids=ids.restored
     )  # fmt: skip
+
+
+def _note_foreign(request: ChatRequest, notes: Notes) -> None:
+    """Members that only another dialect knows. Raises Unsupported for one that stands for content."""
+    if request.origin == NAME:
+        return
+    fields.refuse_state(request)
+    for name, _ in request.ext:
+        notes.add(name, "dropped", "the provider has no such member", info=True)
 
 
 def _conversation(request: ChatRequest, writer: ItemWriter) -> tuple[str | None, list[Item]]:
@@ -153,16 +162,16 @@ def _note_lost(request: ChatRequest, quirks: Quirks, notes: Notes) -> None:
         "top_k": request.top_k,
         "seed": request.seed,
         "logit_bias": request.logit_bias,
-        "presence_penalty": request.presence,
-        "frequency_penalty": request.frequency,
+        "presence": request.presence,
+        "frequency": request.frequency,
     }
     for name, value in lost.items():
         if value is not None:
-            notes.add(field_of(request, name), "dropped", "the provider has no such parameter")
+            notes.add(fields.field(request, name), "dropped", "the provider has no such parameter")
     if request.store and not quirks.responses_store:
         notes.add("store", "dropped", "the provider is not asked to keep the answer", info=True)
     if request.cache_key and request.origin not in _SAME_VENDOR:
-        notes.add("prompt_cache_key", "dropped", "the key is another vendor's", info=True)
+        notes.add(fields.field(request, "cache_key"), "dropped", "the key is another vendor's", info=True)
 
 
 def _with_own(body: RequestBody, request: ChatRequest) -> bytes:

@@ -55,6 +55,12 @@ class _Allowed(msgspec.Struct, frozen=True):
     mode: Literal["auto", "required"] = "auto"
 
 
+_MODES: Final[dict[bytes, Literal["auto", "none", "required"]]] = {
+    b'"auto"': "auto",
+    b'"none"': "none",
+    b'"required"': "required",
+}
+
 _typed: Final = msgspec.json.Decoder(_Typed)
 _function: Final = msgspec.json.Decoder(FunctionTool)
 _custom: Final = msgspec.json.Decoder(CustomTool)
@@ -104,16 +110,15 @@ def read_choice(raw: Raw | None) -> ToolChoice | None:
     text = bytes(raw or b"null").strip()
     if text == b"null":
         return None
-    if text.startswith(b'"'):
-        if text == b'"auto"':
-            return ToolChoice(mode="auto")
-        if text == b'"none"':
-            return ToolChoice(mode="none")
-        if text == b'"required"':
-            return ToolChoice(mode="required")
-        raise _wrong_choice()
+    mode = _MODES.get(text)
+    if mode is not None:
+        return ToolChoice(mode=mode)
     if not text.startswith(b"{"):
-        raise _wrong_choice()
+        raise ClientError(
+            "'tool_choice' must be 'auto', 'none', 'required' or an object that names a tool.",
+            param="tool_choice",
+            code="invalid_value",
+        )
     told = reading.read_body(_named, text, at="tool_choice")
     if told.type in ("function", "custom") and told.name:
         return ToolChoice(mode="named", names=(told.name,), custom=told.type == "custom")
@@ -135,14 +140,6 @@ def _named_tool(name: str, at: str) -> str:
 
 def _rest(raw: Json, known: frozenset[str]) -> tuple[tuple[str, Json], ...]:
     return tuple((name, bytes(value)) for name, value in _members.decode(raw).items() if name not in known)
-
-
-def _wrong_choice() -> ClientError:
-    return ClientError(
-        "'tool_choice' must be 'auto', 'none', 'required' or an object that names a tool.",
-        param="tool_choice",
-        code="invalid_value",
-    )
 
 
 # -- writing -----------------------------------------------------------------------------------------------------
