@@ -247,9 +247,10 @@ class Delivery:
         more = b""
         if in_time and status is not Status.OK and reader.finished and not reader.done:
             more = reader.finish()  # every choice has its end: what is missing is only the stream's own
-        if flow.told:
+        failure = flow.failure
+        if failure is not None and flow.told:
             served.outcome = "upstream_error"
-            served.error_class = "in_band_error"
+            served.error_class = "truncated" if failure.kind == "upstream_incomplete" else "in_band_error"
         elif in_time and flow.complete(whole=status is Status.OK):
             served.outcome = "ok"
             kept = self._request.kept

@@ -151,6 +151,7 @@ class Pipeline:
         write_count = request.door.client.write_count
         assert write_count is not None, "a dialect that asks for counts can say them"
         counted = await self._questions.count(request.canonical(), request.incoming)
+        story.served, story.status = None, 200  # whatever upstreams said, the answer is ours
         told = (TOKEN_COUNT_HEADER, b"tokenizer; encoding=" + counted.encoding.encode())
         await reply.complete(200, (*JSON, told), (write_count(counted.tokens, True),))
 
