@@ -26,33 +26,51 @@ Value = TypeVar("Value")
 Item = TypeVar("Item")
 
 _PATH: Final = re.compile(r" - at `(?:key in )?\$\.?(?P<path>[^`]*)`$")
+_HALF_MARK: Final = re.compile(rb"\\u[dD][89a-fA-F]")
+_HALF: Final = re.compile(
+    rb"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(?P<half>u[dD][89a-fA-F][0-9a-fA-F]{2})|.)",
+    re.DOTALL,
+)
+"""Any escape; whole pairs first, so that what matches as a half has no other."""
 _NUMBER: Final = re.compile(rb"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?")
 
 
-def read_body(decoder: msgspec.json.Decoder[Value], body: bytes, *, at: str = "") -> Value:
+def read_body(decoder: msgspec.json.Decoder[Value], body: bytes, at: str = "") -> Value:
     """``body`` as ``decoder``'s type. Raises ClientError: ``param`` is the path of the field that is wrong.
 
-    ``at``: where ``body`` stands in the request, if it is a part of it.
+    ``at``: where in the request ``body`` stands, "" for all of it. Halves of surrogate pairs, which no UTF-8 can hold,
+    become U+FFFD (translation.md §17).
     """
-    where = at
     try:
         return decoder.decode(body)
     except msgspec.ValidationError as error:
-        text = str(error)
-        match = _PATH.search(text)
-        at = _joined(where, match["path"] if match else "")
-        said = text[: match.start()] if match else text
-        raise ClientError(
-            f"'{at}': {said}." if at else f"The request body: {said}.", param=at or None, code="invalid_value"
-        ) from error
+        raise _misshapen(error, at) from error
     except (msgspec.DecodeError, UnicodeError) as error:
-        raise ClientError(f"The request body is not valid JSON ({error}).", code="invalid_json") from error
+        whole = _HALF.sub(_mended, body) if _HALF_MARK.search(body) else body
+        if whole != body:
+            return read_body(decoder, whole, at)
+        said = f"'{at}'" if at else "The request body"
+        raise ClientError(f"{said} is not valid JSON ({error}).", param=at or None, code="invalid_json") from error
     except RecursionError as error:
-        raise ClientError("The request body is nested too deeply to be read.", code="invalid_json") from error
+        said = f"'{at}'" if at else "The request body"
+        raise ClientError(
+            f"{said} is nested too deeply to be read.", param=at or None, code="invalid_json"
+        ) from error
 
 
-def _joined(where: str, path: str) -> str:
-    return f"{where}.{path}" if where and path and not path.startswith("[") else where + path
+def _misshapen(error: msgspec.ValidationError, at: str) -> ClientError:
+    text = str(error)
+    match = _PATH.search(text)
+    inner = match["path"] if match else ""
+    said = text[: match.start()] if match else text
+    field = f"{at}{'' if inner.startswith('[') or not at or not inner else '.'}{inner}"
+    return ClientError(
+        f"'{field}': {said}." if field else f"The request body: {said}.", param=field or None, code="invalid_value"
+    )
+
+
+def _mended(match: re.Match[bytes]) -> bytes:
+    return b"\\ufffd" if match["half"] else match.group()
 
 
 def number(raw: msgspec.Raw | Json | None, at: str, *, low: float = -1e6, high: float = 1e6) -> Json | None:

@@ -108,9 +108,17 @@ def blocks_of(details: tuple[Detail, ...]) -> tuple[Reasoning, ...]:
     return tuple(blocks)
 
 
+def needs_details(origin: str, *, summary: bool) -> bool:
+    """Whether reasoning that ``origin`` made is written as details while it streams: its signature may follow."""
+    if origin in ("", _OURS, "gemini", "ollama"):
+        return False  # never signed, or not here (Gemini's place is ``extra_content``)
+    # A Responses item's raw text is not what goes back: its summary is.
+    return summary or origin != "openai_responses"
+
+
 def carries(block: Reasoning) -> bool:
-    """Whether ``block`` has anything that plain text could not bring back."""
-    return bool(block.signature or block.data or block.summary)
+    """Whether ``block`` has anything that plain text could not bring back, and this is the place for it."""
+    return block.origin != "gemini" and bool(block.signature or block.data or block.summary)
 
 
 def entries_of(block: Reasoning, index: int | None) -> tuple[Entry, ...]:

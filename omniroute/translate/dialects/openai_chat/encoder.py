@@ -17,7 +17,7 @@ from omniroute.translate.canonical import Finish as FinishReason
 from omniroute.translate.canonical import Image, Json, Reasoning, Refusal, Text, ToolCall
 from omniroute.translate.dialect import AnswerContext
 from omniroute.translate.dialects.openai_chat.answer_schema import annotation, image_part, signature_content
-from omniroute.translate.dialects.openai_chat.details import Entry, entries_of, format_of
+from omniroute.translate.dialects.openai_chat.details import Entry, entries_of, format_of, needs_details
 from omniroute.translate.dialects.openai_chat.errors import error_event
 from omniroute.translate.dialects.openai_chat.finish import finish_word
 from omniroute.translate.dialects.openai_chat.restore import Restorer, custom_input
@@ -43,7 +43,6 @@ from omniroute.translate.stream import Frame
 
 _BLANK_LINE: Final = rb"\n\n"
 _IGNORED: Final = Frame(b"", b"", silent=True)
-_WITH_ITEM: Final = "openai_responses"
 _GOOGLE: Final = "gemini"
 
 
@@ -240,12 +239,9 @@ class ChatEncoder:
         )  # fmt: skip
 
     def _doubled(self, block: _Block) -> bool:
-        """Whether reasoning is written in ``reasoning_details`` too."""
-        origin = block.opened.origin
-        if block.kind != "reasoning" or origin in ("", _GOOGLE):
-            return False
-        # A Responses item's raw text is not what goes back: its summary is.
-        return origin != _WITH_ITEM or block.opened.summary
+        """Whether it is written in ``reasoning_details`` too."""
+        opened = block.opened
+        return block.kind == "reasoning" and needs_details(opened.origin, summary=opened.summary)
 
     def _around(self, block: _Block) -> tuple[bytes, bytes]:
         """What stands before and after the text in a delta."""

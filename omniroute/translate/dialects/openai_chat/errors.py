@@ -30,14 +30,15 @@ _TYPES: Final[dict[Kind, str]] = {
 }
 
 
-class ErrorObject(msgspec.Struct, frozen=True):
+class ErrorObject(msgspec.Struct, frozen=True, omit_defaults=True):
     """``error`` of a body; ``param`` and ``code`` are null where unknown, never absent."""
 
     message: str
     type: str
     param: str | None
     code: str | None
-    request_id: str
+    request_id: str = ""
+    """Not in a stream: its head has said it."""
 
 
 class ErrorBody(msgspec.Struct, frozen=True):
@@ -58,9 +59,9 @@ def error_body(error: OmniRouteError, request_id: str) -> bytes:
     )
 
 
-def error_event(error: OmniRouteError, request_id: str) -> bytes:
+def error_event(error: OmniRouteError, _: str) -> bytes:
     """The same as the last event of a stream that had begun. No ``[DONE]`` follows: it must not look like a success."""
-    return b"data: " + error_body(error, request_id) + b"\n\n"
+    return b"data: " + error_body(error, "") + b"\n\n"
 
 
 def body_error(body: bytes) -> bytes | None:

@@ -1,0 +1,244 @@
+"""Messages of a client, read: the leading instructions, then the turns (translation.md §4.2, §11.2 to §11.4)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+import msgspec
+from msgspec import Raw
+
+from omniroute.errors import ClientError
+from omniroute.translate.canonical import (
+    Audio,
+    Block,
+    Cache,
+    Document,
+    Held,
+    Image,
+    Inline,
+    Link,
+    Opaque,
+    Reasoning,
+    Refusal,
+    Text,
+    ToolCall,
+    ToolResult,
+    Turn,
+)
+from omniroute.translate.dialects.openai_chat.calls import signature_of
+from omniroute.translate.dialects.openai_chat.details import blocks_of, read_details
+from omniroute.translate.dialects.openai_chat.schema import (
+    AskedAudio,
+    AskedCache,
+    AskedCall,
+    AskedFile,
+    AskedMessage,
+    AskedPart,
+    AskedToolCall,
+    AskedUrl,
+)
+from omniroute.translate.jsontext import compact
+from omniroute.translate.media import (
+    audio_media_type,
+    checked_base64,
+    decoded_text,
+    guess_media_type,
+    read_url,
+)
+from omniroute.translate.members import items, member, text
+from omniroute.translate.jsontext import unescaped
+from omniroute.translate.notes import UnsupportedContent
+from omniroute.translate.reading import read_body
+
+ORIGIN: Final = "openai_chat"
+
+_message: Final = msgspec.json.Decoder(AskedMessage)
+_call: Final = msgspec.json.Decoder(AskedToolCall)
+_part: Final = msgspec.json.Decoder(AskedPart)
+_content: Final = msgspec.json.Decoder(str | list[Raw] | None)
+_string: Final = msgspec.json.Decoder(str)
+
+_INSTRUCTIONS: Final = frozenset({"system", "developer"})
+_ROLES: Final = "system, developer, user, assistant, tool or function"
+
+
+def read_messages(messages: Sequence[Raw]) -> tuple[tuple[Text, ...], tuple[Turn, ...]]:
+    """The leading instructions, one Text per message or part, and the turns. Raises ClientError naming the field."""
+    read = [
+        (read_body(_message, bytes(raw), f"messages[{place}]"), f"messages[{place}]")
+        for place, raw in enumerate(messages)
+    ]
+    leading = next((n for n, (message, _) in enumerate(read) if message.role not in _INSTRUCTIONS), len(read))
+    system = tuple(said for message, at in read[:leading] for said in _instructions(message, at))
+    return system, tuple(_turn(message, at) for message, at in read[leading:])
+
+
+def _instructions(message: AskedMessage, at: str) -> Iterator[Text]:
+    for block in _blocks(message, at, alone_at=at):
+        if not isinstance(block, Text):
+            raise ClientError(f"'{block.at}': instructions are text.", param=block.at, code="invalid_value")
+        yield msgspec.structs.replace(block, role=message.role)
+
+
+def _turn(message: AskedMessage, at: str) -> Turn:
+    name = message.name or ""
+    match message.role:
+        case "user":
+            return Turn(role="user", blocks=tuple(_blocks(message, at)), name=name, at=at)
+        case "assistant":
+            return Turn(role="assistant", blocks=tuple(_said(message, at)), name=name, at=at)
+        case "system" | "developer":
+            blocks = tuple(_instructions(message, at))
+            return Turn(role="system", blocks=blocks, name=name, developer=message.role == "developer", at=at)
+        case "tool":
+            if not message.tool_call_id:
+                raise ClientError(
+                    f"'{at}.tool_call_id' is missing: say which call this is the result of.",
+                    param=f"{at}.tool_call_id",
+                    code="missing_required_parameter",
+                )
+            result = ToolResult(call_id=message.tool_call_id, name=name, blocks=tuple(_blocks(message, at)), at=at)
+            return Turn(role="user", blocks=(result,), at=at)
+        case "function":
+            result = ToolResult(call_id="", name=name, blocks=tuple(_blocks(message, at)), at=at)
+            return Turn(role="user", blocks=(result,), at=at)
+    raise ClientError(
+        f"'{at}.role' is '{message.role[:64]}'; it must be {_ROLES}.", param=f"{at}.role", code="invalid_value"
+    )
+
+
+def _said(message: AskedMessage, at: str) -> Iterator[Block]:
+    """What the assistant said: reasoning, content, refusal, calls."""
+    yield from _thoughts(message, at)
+    signature = signature_of(bytes(message.extra_content))
+    for block in _blocks(message, at):
+        if isinstance(block, Text) and signature:
+            yield msgspec.structs.replace(block, signature=signature)
+            signature = ""
+        else:
+            yield block
+    if signature:
+        yield Text(text="", signature=signature, at=at)
+    if message.refusal:
+        yield Refusal(text=message.refusal, at=f"{at}.refusal")
+    if bytes(message.audio) not in (b"", b"null"):
+        yield Opaque(origin=ORIGIN, kind="audio", raw=bytes(message.audio), at=f"{at}.audio")
+    if message.function_call is not None:
+        where = f"{at}.function_call"
+        arguments = _arguments(message.function_call, f"{where}.arguments")
+        yield ToolCall(call_id="", name=message.function_call.name, arguments=arguments, legacy=True, at=where)
+    for place, raw in enumerate(message.tool_calls or ()):
+        yield _tool_call(bytes(raw), f"{at}.tool_calls[{place}]")
+
+
+def _thoughts(message: AskedMessage, at: str) -> Iterator[Reasoning]:
+    """Reasoning by details, which are whole, else by one of the plain members; never two of them together."""
+    where = f"{at}.reasoning_details"
+    blocks = blocks_of(read_details(bytes(message.reasoning_details)))
+    plain = message.reasoning_content or message.reasoning
+    if plain and not any(block.text for block in blocks):
+        name = "reasoning_content" if message.reasoning_content else "reasoning"
+        yield Reasoning(text=plain, at=f"{at}.{name}")
+    for place, block in enumerate(blocks):
+        yield msgspec.structs.replace(block, at=f"{where}[{place}]")
+
+
+def _tool_call(raw: bytes, at: str) -> ToolCall:
+    call = read_body(_call, raw, at)
+    signature = signature_of(bytes(call.extra_content))
+    if call.custom is not None:
+        return ToolCall(call_id=call.id or "", name=call.custom.name, arguments=call.custom.input, custom=True, at=at)
+    if call.function is None:
+        raise ClientError(
+            f"'{at}' has neither 'function' nor 'custom'.", param=at, code="missing_required_parameter"
+        )
+    arguments = _arguments(call.function, f"{at}.function.arguments")
+    return ToolCall(call_id=call.id or "", name=call.function.name, arguments=arguments, signature=signature, at=at)
+
+
+def _arguments(call: AskedCall, at: str) -> str:
+    raw = bytes(call.arguments)
+    if raw.startswith(b"{"):
+        return compact(raw).decode()
+    return "" if raw in (b"", b"null") else read_body(_string, raw, at)
+
+
+# -- content -------------------------------------------------------------------------------------------------------
+def _blocks(message: AskedMessage, at: str, *, alone_at: str = "") -> Iterator[Block]:
+    """The content: one Text for a string (which stands at ``alone_at``, else at its member), a block for each part."""
+    where = f"{at}.content"
+    content = read_body(_content, bytes(message.content) or b"null", where)
+    if content is None:
+        return
+    if isinstance(content, str):
+        yield Text(text=content, at=alone_at or where)
+        return
+    for place, raw in enumerate(content):
+        yield from _read_part(bytes(raw), f"{where}[{place}]")
+
+
+def _read_part(raw: bytes, at: str) -> Iterator[Block]:
+    part = read_body(_part, raw, at)
+    cache = _cache(part.cache_control)
+    match part:
+        case AskedPart(type="text" | "input_text" | "output_text", text=str(said)):
+            yield Text(text=said, cache=cache, at=at)
+        case AskedPart(type="image_url", image_url=AskedUrl(url=url, detail=detail)):
+            yield Image(source=_picture(url, at), detail=detail or "", cache=cache, at=at)
+        case AskedPart(type="image_url", image_url=str(url)):
+            yield Image(source=_picture(url, at), cache=cache, at=at)
+        case AskedPart(type="input_audio", input_audio=AskedAudio() as audio):
+            data = checked_base64(audio.data, f"{at}.input_audio.data")
+            yield Audio(
+                source=Inline(audio_media_type(audio.format), data), format=audio.format, cache=cache, at=at
+            )
+        case AskedPart(type="file", file=AskedFile() as file):
+            yield _file(file, cache, at)
+        case AskedPart(type="refusal", refusal=str(said)):
+            yield Refusal(text=said, at=at)
+        case AskedPart(type="thinking"):
+            thinking = bytes(part.thinking)
+            listed = [unescaped(text(member(item, b"text"))) for item in items(thinking, len(thinking))]
+            yield Reasoning(text=unescaped(text(thinking)) or "".join(listed), at=at)
+        case AskedPart(type="text" | "image_url" | "input_audio" | "file" | "refusal"):
+            raise ClientError(
+                f"'{at}.{part.type}' is missing: a part of type '{part.type}' has it.",
+                param=f"{at}.{part.type}",
+                code="missing_required_parameter",
+            )
+        case _:
+            raise UnsupportedContent(
+                f"'{at}' is a part of type '{part.type[:64]}', which only some providers of this dialect know.", param=at
+            )
+
+
+def _picture(url: str, at: str) -> Inline | Link:
+    return read_url(url, f"{at}.image_url.url", default_type="image/png")
+
+
+def _file(file: AskedFile, cache: Cache | None, at: str) -> Document:
+    name = file.filename or ""
+    if file.file_id:
+        return Document(source=Held(file.file_id, ORIGIN), filename=name, cache=cache, at=at)
+    if not file.file_data:
+        raise ClientError(
+            f"'{at}.file' needs 'file_data' (a data URL) or 'file_id'.",
+            param=f"{at}.file",
+            code="missing_required_parameter",
+        )
+    where = f"{at}.file.file_data"
+    kind = guess_media_type(name, "application/pdf")
+    if file.file_data[:5].lower() == "data:" or "://" in file.file_data[:16]:
+        source = read_url(file.file_data, where, default_type=kind)
+    else:
+        source = Inline(kind, checked_base64(file.file_data, where))
+    if isinstance(source, Inline) and source.media_type.startswith("text/"):
+        said = decoded_text(source.data)
+        if said is not None:
+            return Document(text=said, filename=name, title=name, cache=cache, at=at)
+    return Document(source=source, filename=name, cache=cache, at=at)
+
+
+def _cache(mark: AskedCache | None) -> Cache | None:
+    return None if mark is None else Cache(mark.ttl or "")
