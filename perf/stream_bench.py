@@ -79,13 +79,13 @@ def core(stream: ModuleType, shapes: ModuleType, upstream: str, client: str) -> 
     decoder = far.decoder(Quirks())
     if upstream == client:
         assert near.identity is not None
-        machine: object = Observer(decoder, near.identity, Peeked(model="m", stream=True, include_usage=True, choices=1))
+        machine: object = Observer(
+            decoder, near.identity, Peeked(model="m", stream=True, include_usage=True, choices=1)
+        )
     else:
         context = AnswerContext(attempt_id="00")
         machine = Machine(decoder, near.client.encoder(context), TagStage(think=False), choices=1, estimated_input=0)
-    return stream.StreamCore(
-        machine, framing=far.framing, shapes=shapes.Shapes(far.shapes), forward=upstream == client
-    )
+    return stream.StreamCore(machine, framing=far.framing, shapes=shapes.Shapes(far.shapes), forward=upstream == client)
 
 
 def ns_per_event(reader: object, upstream: str) -> tuple[float, int]:
