@@ -174,6 +174,8 @@ def saying(candidate: Candidate) -> Saying:
     blocks = candidate.blocks
     calls = tuple((block.name, _arguments(block)) for block in blocks if isinstance(block, ToolCall))
     reason: str = candidate.finish.reason if candidate.finish else ""
+    if reason == "stop" and any(isinstance(block, Refusal) for block in blocks):
+        reason = "filter"  # Responses and Chat say so by the refusal itself
     return Saying(
         text=_joined(block.text for block in blocks if isinstance(block, Text | Refusal)),
         reasoning=_joined(block.text for block in blocks if isinstance(block, Reasoning)),
@@ -188,8 +190,8 @@ def _joined(texts: Iterable[str]) -> str:
 
 def _arguments(call: ToolCall) -> object:
     """The value of a call's arguments; what is no JSON object, as dialects say it that have nothing else."""
-    if call.custom:
-        return call.arguments
+    if call.custom:  # what it is to dialects that only have functions (translation.md §11.5)
+        return {"input": call.arguments}
     try:
         value = parse(call.arguments or "{}")
     except ValueError:
