@@ -20,6 +20,7 @@ from omniroute.translate.tags import INTERNAL, is_tagged, rewrite, strip_tags
 HELD_BYTES: Final = 64 * 1024
 """Of blocks held back behind half a tag: beyond it, it is taken for text. Enough for a tag that comes by the letter."""
 
+_BLANKS: Final = b" \t\r\n\xef\xbb\xbf"
 _FORWARDED: Final = Frame(b"", b"")
 
 
@@ -121,7 +122,8 @@ class Observer(Facts):
         # An error may be told in two events, and an end mark may follow the last one: only that is sure to be the end.
         self.done = data.strip() == b"[DONE]"
         first, self._begun = not self._begun, True
-        if first and self._identity.unfold is not None:
+        # A document on its own, no event and no line: it ends with its bracket.
+        if first and self._identity.unfold is not None and block.endswith(b"}") and block.lstrip(_BLANKS)[:1] == b"{":
             stream = self._identity.unfold(strip_tags(data))
             if stream is not None:
                 return stream

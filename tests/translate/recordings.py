@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Iterable
 from functools import cache
 from typing import Final
@@ -35,6 +36,8 @@ _FOLDERS: Final = {
 _BEGINNINGS: Final = {"openai_responses": b'"response.created"', "anthropic": b'"message_start"'}
 _SPLIT: Final = frozenset({"tool-search-stream", "reasoning-summary-encrypted-stream"})
 """Files that hold several answers, one after another."""
+_PICTURE_NOTE: Final = re.compile(r"\[Themodelmadeapicture[^]]*\]")
+"""What stands for a picture in dialects whose answers have none (translation.md §12.1)."""
 _OTHER: Final = frozenset({"legacy-completions-stream"})
 """Of an upstream dialect that is none."""
 
@@ -176,8 +179,11 @@ def saying(candidate: Candidate) -> Saying:
     reason: str = candidate.finish.reason if candidate.finish else ""
     if reason == "stop" and any(isinstance(block, Refusal) for block in blocks):
         reason = "filter"  # Responses and Chat say so by the refusal itself
+    text = _joined(block.text for block in blocks if isinstance(block, Text | Refusal))
+    if not text and reason == "filter" and candidate.finish:
+        text = _joined([candidate.finish.detail])  # dialects without a place for it say it as text
     return Saying(
-        text=_joined(block.text for block in blocks if isinstance(block, Text | Refusal)),
+        text=_PICTURE_NOTE.sub("", text),
         reasoning=_joined(block.text for block in blocks if isinstance(block, Reasoning)),
         calls=calls,
         finish="tool" if reason == "stop" and calls else reason,
