@@ -117,7 +117,11 @@ def params(kind: str) -> list[object]:
 
 
 def _kinds(entry: Recording) -> set[str]:
-    kinds = {"request"} if entry.request_file and entry.dialect != "aws-eventstream" else set()
+    # What was sent to another endpoint than the dialect's is no request of it.
+    elsewhere = entry.dialect == "aws-eventstream" or (
+        entry.ours == "openai_chat" and "/responses" in (entry.endpoint or "")
+    )
+    kinds = {"request"} if entry.request_file and not elsewhere else set()
     if entry.framing == "json body":
         kinds.add(
             "error" if "error" in entry.name or entry.name in ("failed-body", "azure-content-filter-body") else "body"
