@@ -166,7 +166,8 @@ class ChatEncoder:
 
     def _begin(self, start: Start) -> None:
         context = self._context
-        tier = b',"service_tier":' + literal(start.service_tier) if start.service_tier else b""
+        known = self._restorer.tier(start.service_tier)
+        tier = b',"service_tier":' + literal(known) if known else b""
         self._head = b'data: {"id":%b,"object":"chat.completion.chunk","created":%d,"model":%b%b,"choices":[' % (
             literal(self._restorer.answer_id(start.id)),
             start.created_epoch_s or context.created_epoch_s,
