@@ -38,7 +38,7 @@ from omniroute.translate.dialects.openai_chat.schema import (
     AskedToolCall,
     AskedUrl,
 )
-from omniroute.translate.jsontext import compact
+from omniroute.translate.jsontext import compact, unescaped
 from omniroute.translate.media import (
     audio_media_type,
     checked_base64,
@@ -47,7 +47,6 @@ from omniroute.translate.media import (
     read_url,
 )
 from omniroute.translate.members import items, member, text
-from omniroute.translate.jsontext import unescaped
 from omniroute.translate.notes import UnsupportedContent
 from omniroute.translate.reading import read_body
 
@@ -103,6 +102,8 @@ def _turn(message: AskedMessage, at: str) -> Turn:
         case "function":
             result = ToolResult(call_id="", name=name, blocks=tuple(_blocks(message, at)), at=at)
             return Turn(role="user", blocks=(result,), at=at)
+        case _:
+            pass
     raise ClientError(
         f"'{at}.role' is '{message.role[:64]}'; it must be {_ROLES}.", param=f"{at}.role", code="invalid_value"
     )

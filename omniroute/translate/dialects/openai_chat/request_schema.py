@@ -1,4 +1,4 @@
-"""Requests as they are written for an upstream, in OpenAI's words. What has a default is left out where it says nothing."""
+"""Requests as they are written for an upstream, in OpenAI's words. A member that says nothing is left out."""
 
 from __future__ import annotations
 

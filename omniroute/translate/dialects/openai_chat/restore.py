@@ -1,4 +1,4 @@
-"""What an answer calls things, in the client's words: ids of its own shape, tools by the names and kinds it gave them."""
+"""What an answer calls things, in the client's words: ids of its shape, tools by the names and kinds it gave."""
 
 from __future__ import annotations
 

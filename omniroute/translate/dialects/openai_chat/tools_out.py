@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Final, Literal
+from typing import Final
 
 from msgspec import Raw
 
 from omniroute.domain import Quirks
-from omniroute.translate.canonical import ChatRequest, ServerTool, Tool
+from omniroute.translate.canonical import ChatRequest, ServerTool, Tool, ToolChoice
 from omniroute.translate.dialects.openai_chat import request_schema as schema
 from omniroute.translate.naming import OPENAI_NAME, Renamer
 from omniroute.translate.notes import Notes, Unsupported
@@ -57,20 +57,20 @@ class ToolWriter:
             return ""
         required = "any" if self._quirks.mistral else "required"
         match choice.mode:
-            case "auto" | "validated":
-                return "auto"
-            case "none":
-                return "none"
-            case "required":
-                return required
             case "named":
                 return self._named(choice.names[0])
             case "allowed" if self.custom:
-                mode: Literal["auto", "required"] = "required" if choice.required else "auto"
-                named = tuple(self._named(name) for name in choice.names)
-                return schema.Choice("allowed_tools", allowed_tools=schema.Allowed(mode, named))
+                return self._allowed(choice)
             case "allowed":
                 return required if choice.required else "auto"
+            case "none" | "auto" | "required" | "validated":
+                return {"none": "none", "required": required}.get(choice.mode, "auto")
+
+    def _allowed(self, choice: ToolChoice) -> schema.Choice:
+        named = tuple(self._named(name) for name in choice.names)
+        return schema.Choice(
+            "allowed_tools", allowed_tools=schema.Allowed("required" if choice.required else "auto", named)
+        )
 
     def _named(self, name: str) -> schema.Choice:
         known = (tool for tool in self._request.tools if isinstance(tool, Tool) and tool.name == name)
@@ -84,7 +84,7 @@ class ToolWriter:
             return (Raw(tool.raw),)
         if tool.origin == "openai_responses":
             raise Unsupported(
-                f"'{tool.at}' is a tool that OpenAI's Responses run ('{tool.kind}'); the chosen model's provider cannot.",
+                f"'{tool.at}' is a tool that OpenAI runs ('{tool.kind}'), and the chosen model's provider does not.",
                 param=tool.at,
             )
         self._notes.add(tool.at, "dropped", f"'{tool.kind}' is run by its own vendor only")

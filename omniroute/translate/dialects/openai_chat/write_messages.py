@@ -79,7 +79,7 @@ class MessageWriter:
         role = "developer" if developer and self._quirks.developer_role else "system"
         return schema.Message(role=role, content=self._content.joined(texts, "\n"), name=name)
 
-    # -- turns -----------------------------------------------------------------------------------------------------------
+    # -- turns ---------------------------------------------------------------------------------------------------------
     def _turn(self, turn: Turn) -> Iterator[Message]:
         if turn.role == "assistant":
             yield self._assistant(turn)
@@ -190,8 +190,9 @@ class MessageWriter:
                 self._notes.add(block.at, "dropped", "only its own vendor can read it", info=True)
         if not said:
             return content
-        rest = (schema.TextPart(content),) if isinstance(content, str) and content else content or ()
-        return (*said, *rest) if not isinstance(rest, str) else said
+        if isinstance(content, str):
+            return (*said, schema.TextPart(content)) if content else said
+        return (*said, *(content or ()))
 
     def _call(self, call: ToolCall) -> schema.ToolCall:
         if call.cache is not None:

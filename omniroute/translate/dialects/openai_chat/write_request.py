@@ -68,7 +68,7 @@ def write_request(request: ChatRequest, quirks: Quirks, notes: Notes) -> Outgoin
         prompt_cache_retention=_cache_hint(request, "cache_retention", request.cache_retention, quirks, notes),
         service_tier=_TIERS.get(request.service_tier, request.service_tier),
         stream=bool(request.stream),
-        stream_options=schema.StreamOptions(True) if request.stream and not quirks.mistral else None,  # noqa: FBT003
+        stream_options=schema.StreamOptions(True) if request.stream and not quirks.mistral else None,
     )
     return Outgoing(
         path=PATH,
