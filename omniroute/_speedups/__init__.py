@@ -29,9 +29,9 @@ else:
         from omniroute._speedups import jsonspan_c as jsonspan
         from omniroute._speedups.relay_c import Link, Relay
         from omniroute._speedups.ring_c import RingFullError, RingReader, RingWriter
-        from omniroute._speedups.shapes_py import Shapes
+        from omniroute._speedups.shapes_c import Shapes
         from omniroute._speedups.shared_c import Shared, SnapshotArea
-        from omniroute._speedups.stream_py import StreamCore
+        from omniroute._speedups.stream_c import StreamCore
         from omniroute._speedups.tap_c import SseTap, event_data
 
         COMPILED = True

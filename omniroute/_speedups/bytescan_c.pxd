@@ -50,6 +50,26 @@ cdef extern from *:
         return at;
     }
 
+    /* The first byte a JSON string cannot go on with as it is: a quote, a backslash, a control, or above ASCII. */
+    static inline Py_ssize_t omni_text_stop(const char *data, Py_ssize_t at, Py_ssize_t size) {
+    #ifdef OMNI_SSE2
+        const __m128i blank = _mm_set1_epi8(' '), quote = _mm_set1_epi8('"'), slash = _mm_set1_epi8(92);
+        while (at + 16 <= size) {
+            const __m128i block = _mm_loadu_si128((const __m128i *)(data + at));
+            /* compared as signed: bytes from 0x80 up are below the blank too */
+            const int hits = _mm_movemask_epi8(_mm_or_si128(_mm_cmplt_epi8(block, blank),
+                _mm_or_si128(_mm_cmpeq_epi8(block, quote), _mm_cmpeq_epi8(block, slash))));
+            if (hits) return at + __builtin_ctz((unsigned)hits);
+            at += 16;
+        }
+    #endif
+        for (; at < size; at++) {
+            const unsigned char byte = (unsigned char)data[at];
+            if (byte < 0x20 || byte >= 0x80 || byte == '"' || byte == 92) return at;
+        }
+        return size;
+    }
+
     /* The next '"' that is followed by one of four letters, `size` if there is none. */
     static inline Py_ssize_t omni_quoted(
         const char *data, Py_ssize_t at, Py_ssize_t size, char a, char b, char c, char d
@@ -85,3 +105,4 @@ cdef extern from *:
     Py_ssize_t quoted "omni_quoted"(
         const char* data, Py_ssize_t at, Py_ssize_t size, char a, char b, char c, char d
     ) noexcept nogil
+    Py_ssize_t text_stop "omni_text_stop"(const char* data, Py_ssize_t at, Py_ssize_t size) noexcept nogil

@@ -266,11 +266,6 @@ def _read_lines(block: bytes) -> tuple[bytes, bytes]:
     return (name, data) if data else (b"", b"")
 
 
-def is_done(data: bytes) -> bool:
-    """Whether an event's data is OpenAI's end mark."""
-    return data.strip(BLANKS) == b"[DONE]"
-
-
 def is_complete(data: bytes) -> bool:
     """Whether the data of an unterminated event is all there: ``[DONE]``, or JSON whose structure is closed."""
     data = data.strip(BLANKS)

@@ -144,7 +144,7 @@ class _Reader:
 
     def _object(self, spec: Mapping[object, object], depth: int) -> bool:
         """``depth``: containers open, this one included."""
-        missing = {name for name, inner in spec.items() if _is_required(inner)}
+        missing = {name for name, inner in spec.items() if is_required(inner)}
         seen: set[object] = set()
         if not self._take(b"{"):
             return False
@@ -249,11 +249,11 @@ def _is_plain(text: bytes) -> bool:
     return all(0x20 <= byte < 0x7F for byte in text) and b'"' not in text and b"\\" not in text
 
 
-def _is_required(spec: object) -> bool:
+def is_required(spec: object) -> bool:
     if isinstance(spec, Mapping):
-        return any(_is_required(inner) for inner in spec.values())
+        return any(is_required(inner) for inner in spec.values())
     if isinstance(spec, list):
-        return any(_is_required(inner) for inner in spec)
+        return any(is_required(inner) for inner in spec)
     return isinstance(spec, Leaf) and spec.kind in ("text", "is", "true")
 
 

@@ -206,7 +206,7 @@ class StreamCore:
     def feed(self, data: bytes) -> bytes:
         """The client's bytes for every event completed by ``data``."""
         out: list[bytes] = []
-        if self.overflow:
+        if self.overflow or (self.done and not self._cr_passed):
             return b""
         for kind, block in self._cutter.cut(data):
             if kind == LATE:
@@ -214,9 +214,11 @@ class StreamCore:
                     out.append(block)
                 continue
             if self.done or self.overflow:
+                self._cr_passed = False
                 break
             self._block(block, *read_block(kind, block), out)
-        self.overflow = self.overflow or self._cutter.overflow
+        if self._cutter.overflow and not self.done:
+            self.overflow = True
         return b"".join(out)
 
     def finish(self) -> bytes:
@@ -272,6 +274,9 @@ class StreamCore:
         self.done = machine.done
         self.finished = machine.finished
         self._armed = [_Carried(lane) for lane in machine.lanes()] if self._use_lanes and not self.done else []
+        for carried in self._armed:
+            if not 0 <= carried.lane.hot.shape < len(self._shapes):
+                raise ValueError(f"there is no shape {carried.lane.hot.shape}")
 
     def _carry(self, block: bytes, data: bytes, out: list[bytes]) -> bool:
         """Let the event pass through the lane that takes it; False if none does."""

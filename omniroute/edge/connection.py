@@ -106,7 +106,8 @@ class ClientConnection:
         )
         endpoint = resource.endpoints.get(method)
         if endpoint is None:
-            return await self._without_endpoint(head, resource, reply)
+            some = next(iter(resource.endpoints.values())).chosen(self._incoming(head, path, request_id, now, b""))
+            return await self._without_endpoint(head, resource, reply, some.errors)
         if endpoint.rivals:
             endpoint = endpoint.chosen(self._incoming(head, path, request_id, now, b""))
         return await self._to_endpoint(head, path, endpoint, reply, request_id)
@@ -208,9 +209,10 @@ class ClientConnection:
         else:
             await reply.fail(error, endpoint.errors)
 
-    async def _without_endpoint(self, head: RequestHead, resource: Resource, reply: ClientReply) -> bool:
+    async def _without_endpoint(
+        self, head: RequestHead, resource: Resource, reply: ClientReply, errors: ErrorShape
+    ) -> bool:
         """OPTIONS, or a method the path does not have."""
-        endpoint = next(iter(resource.endpoints.values()))
         if head.body != BODY_NONE:
             reply.keep_alive = False  # an answer with an unread body closes
             self._unread = True
@@ -219,7 +221,7 @@ class ClientConnection:
         else:
             allow = resource.allow.decode()
             error = ClientError(f"This path serves {allow}.", status=405, code="method_not_allowed")
-            await reply.fail(error, endpoint.errors, (b"allow", resource.allow))
+            await reply.fail(error, errors, (b"allow", resource.allow))
         return reply.keep_alive
 
     async def _to_control(self, head: RequestHead, request_id: str) -> bool:

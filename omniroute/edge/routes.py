@@ -27,6 +27,7 @@ class ErrorShape(msgspec.Struct, frozen=True):
     request_id_header: bytes = b""
     """Where clients look for the request's id, beside ``x-request-id``."""
 
+
 MAX_FOLDS: Final = 8
 """Prefixes doubled by a client's own configuration come once or twice; a longer row of them is not a spelling."""
 
@@ -97,7 +98,7 @@ class Routes:
         return self._find_folded(path)
 
     def _find_folded(self, path: str) -> tuple[str, Resource] | None:
-        """The same with the forgiving forms: doubled slashes, a trailing slash, ``/v1`` doubled, missing or too much."""
+        """The same with the forgiving forms: doubled slashes, a slash at the end, ``/v1`` doubled, missing or needless."""
         while "//" in path:
             path = path.replace("//", "/")
         for _ in range(MAX_FOLDS):

@@ -34,9 +34,7 @@ class EdgeState:
         "routes",
     )
 
-    def __init__(
-        self, options: EdgeOptions, routes: Routes, control: ControlProxy | None, errors: ErrorShape
-    ) -> None:
+    def __init__(self, options: EdgeOptions, routes: Routes, control: ControlProxy | None, errors: ErrorShape) -> None:
         self.options = options
         self.routes = routes
         self.errors = errors

@@ -20,7 +20,7 @@ from omniroute.mock.script import BadScript
 @click.option("--key", default="", envvar="OMNIROUTE_MOCK_KEY", help="API key to demand; empty accepts everyone.")
 @click.option("--script", default="", help="Script of every request, as in delay=200ms;pace=30ms (see GET /mock).")
 def mock_command(host: str, port: int, key: str, script: str) -> None:
-    """Run a scripted upstream that speaks OpenAI Chat, to try streams, failures and fallbacks without a provider."""
+    """Run a scripted upstream that speaks every dialect, to try streams, failures and fallbacks without a provider."""
     try:
         trio.run(_run, host, port, Mock(MockOptions(key=Secret(key), script=script)))
     except BadScript as error:

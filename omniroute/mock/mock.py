@@ -12,17 +12,22 @@ from typing import Final
 import msgspec
 import trio
 
+from omniroute.discovery import find
 from omniroute.domain import Secret
+from omniroute.mock import versions
 from omniroute.mock.counts import Counts
-from omniroute.mock.dialect import Ask, BadAsk, Dialect
-from omniroute.mock.dialects import DIALECTS
+from omniroute.mock.dialect import Ask, BadAsk, Dialect, Told
+from omniroute.mock.last import Last
 from omniroute.mock.page import page
 from omniroute.mock.player import Answer, Player, reason, reset
 from omniroute.mock.request import Refused, Request, Requests
-from omniroute.mock.script import ALIASES, BadScript, Script, apply, for_model
+from omniroute.mock.script import BadScript, Script, apply, for_model
+from omniroute.mock.speech import speak
 
 MAX_TURNS: Final = 1000
 """Scripts with ``every`` whose turns are counted; at the bound the one unused longest is forgotten and begins again."""
+FALLBACK: Final = "openai_chat"
+"""Whose errors those get who speak no dialect we know."""
 JSON: Final = "application/json"
 HTML: Final = b"<!DOCTYPE html>\n<html><head><title>%d</title></head><body><h1>%b</h1></body></html>\n"
 
@@ -31,7 +36,7 @@ class MockOptions(msgspec.Struct, frozen=True):
     """How a mock behaves as a server."""
 
     key: Secret = Secret("")
-    """The API key it demands as ``Authorization: Bearer``; an empty one accepts everyone."""
+    """The API key it demands, in the place each vendor looks for it; an empty one accepts everyone."""
     script: str = ""
     """The script of every request, before what its model and header say."""
     body_limit_bytes: int = 64 * 1024 * 1024
@@ -48,15 +53,22 @@ class Mock:
         self.options = options or MockOptions()
         self.counts = Counts()
         self.requests: deque[Request] = deque(maxlen=self.options.keep_requests)
+        self.last = Last()
         self.port = 0
+        self._dialects = find("omniroute.mock.dialects", "DIALECT", Dialect)
         self._script = apply(Script(), self.options.script)
         self._turns: dict[str, int] = {}
         self._serial = 0
 
     @property
     def base_url(self) -> str:
-        """What to register as a provider's base URL, once ``run`` has started on loopback."""
-        return f"http://127.0.0.1:{self.port}/v1"
+        """What to register as a provider's base URL, once ``run`` has started on loopback; Ollama's has no version."""
+        return f"{self.root_url}/v1"
+
+    @property
+    def root_url(self) -> str:
+        """The same without a version."""
+        return f"http://127.0.0.1:{self.port}"
 
     async def run(
         self, listeners: Sequence[trio.SocketListener], *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
@@ -79,9 +91,8 @@ class Mock:
                         pass
                 except Refused as refused:
                     counts.rejected += 1
-                    await self._tell(
-                        stream, refused.status, DIALECTS[0].error(refused.status, refused.reason), keep_alive=False
-                    )
+                    body = self._dialects[FALLBACK].error(refused.status, refused.reason)
+                    await self._tell(stream, refused.status, body, keep_alive=False)
                     await requests.drain()
         except trio.BrokenResourceError:
             return  # the client reset the connection; what it had asked for is in the books as gone
@@ -91,27 +102,36 @@ class Mock:
     async def _serve(self, stream: trio.SocketStream, requests: Requests, request: Request) -> bool:
         """Answer one request. False: the connection ends here."""
         self.requests.append(request)
-        keep = request.keep_alive
         if request.path.startswith("/mock"):
             status, kind, body = self._control(request)
-            return await self._tell(stream, status, body, keep_alive=keep, kind=kind)
-        path = request.path.removeprefix("/v1")
-        if not self._known(request):
+            return await self._tell(stream, status, body, keep_alive=request.keep_alive, kind=kind)
+        dialect = next((one for one in self._dialects.values() if one.claims(request)), None)
+        try:
+            ask = self._read(request, dialect)
+            if isinstance(ask, Told):
+                return await self._tell(stream, 200, ask.body, keep_alive=request.keep_alive)
+            script = self._script_of(ask.heard.model, request)
+        except BadAsk as error:
             self.counts.rejected += 1
-            body = DIALECTS[0].error(401, "the mock was started with --key: send it as Authorization: Bearer")
-            return await self._tell(stream, 401, body, keep_alive=keep)
-        for dialect in DIALECTS:
-            if request.method == "POST" and path in dialect.paths:
-                return await self._ask(stream, requests, request, dialect)
-            if request.method == "GET" and path in dialect.model_paths:
-                return await self._tell(stream, 200, dialect.models(tuple(ALIASES)), keep_alive=keep)
-        self.counts.rejected += 1
-        known = ", ".join(f"POST /v1{one}" for dialect in DIALECTS for one in dialect.paths)
-        body = DIALECTS[0].error(404, f"the mock has no {request.method} {request.path}; it has {known} and GET /mock")
-        return await self._tell(stream, 404, body, keep_alive=keep)
+            fault = (dialect or self._dialects[FALLBACK]).error
+            body = fault(error.status, error.message, code=error.code, param=error.param)
+            return await self._tell(stream, error.status, body, keep_alive=request.keep_alive)
+        return await self._play(stream, requests, request, ask, script)
 
-    def _known(self, request: Request) -> bool:
-        given, wanted = request.header("authorization").removeprefix("Bearer "), self.options.key.reveal()
+    def _read(self, request: Request, dialect: Dialect | None) -> Ask | Told:
+        """What is asked. Raises BadAsk."""
+        if dialect is None:
+            raise BadAsk(self._unknown(request), status=404)
+        if not self._known(dialect.credential(request)):
+            raise BadAsk("the mock was started with --key: send it where your vendor's client does", status=401)
+        return dialect.read(request)
+
+    def _unknown(self, request: Request) -> str:
+        known = ", ".join(path for dialect in self._dialects.values() for path in dialect.paths)
+        return f"the mock has no {request.method} {request.path}; it has {known} and GET /mock"
+
+    def _known(self, given: str) -> bool:
+        wanted = self.options.key.reveal()
         return not wanted or hmac.compare_digest(given.encode(), wanted.encode())
 
     def _control(self, request: Request) -> tuple[int, str, bytes]:
@@ -121,12 +141,19 @@ class Mock:
             case "GET", "/mock/counts":
                 shown = self.counts if "ids=1" in request.query else msgspec.structs.replace(self.counts, by_request={})
                 return 200, JSON, msgspec.json.encode(shown)
+            case "GET", "/mock/last":
+                seen = self.last.of(versions.query(request, "model"))
+                if seen is None:
+                    return 404, JSON, b'{"error":"no request for this model is remembered"}'
+                return 200, JSON, msgspec.json.encode(seen)
             case "POST", "/mock/reset":
                 self.counts.reset()
+                self.last.clear()
                 self._turns.clear()
                 return 200, JSON, b"{}"
             case _:
-                return 404, JSON, b'{"error":"the mock has GET /mock, GET /mock/counts and POST /mock/reset"}'
+                told = b'{"error":"the mock has GET /mock, GET /mock/counts, GET /mock/last and POST /mock/reset"}'
+                return 404, JSON, told
 
     async def _tell(
         self, stream: trio.SocketStream, status: int, body: bytes, *, keep_alive: bool, kind: str = JSON
@@ -137,21 +164,18 @@ class Mock:
         await stream.send_all(head.encode() + body)
         return keep_alive
 
-    async def _ask(self, stream: trio.SocketStream, requests: Requests, request: Request, dialect: Dialect) -> bool:
-        try:
-            ask = dialect.decode(request.body)
-            script = self._script_of(ask.model, request)
-        except (BadAsk, BadScript) as error:
-            self.counts.rejected += 1
-            param = error.param if isinstance(error, BadAsk) else "model"
-            body = dialect.error(400, str(error), param=param)
-            return await self._tell(stream, 400, body, keep_alive=request.keep_alive)
+    async def _play(
+        self, stream: trio.SocketStream, requests: Requests, request: Request, ask: Ask, script: Script
+    ) -> bool:
+        """Answer what a script answers."""
         self._serial += 1
+        heard = ask.heard
         asked_as = request.header("x-omniroute-attempt") or request.header("x-request-id")
-        tally = self.counts.begin(ask.model, asked_as, ask.prompt_tokens)
-        answer = _answer(dialect, ask, script, self._serial, asked_as)
-        heard = partial(self.counts.spoke, tally)
-        player = Player(stream, script, heard, keep_alive=request.keep_alive, chunkable=request.chunkable)
+        self.last.keep(heard.model, request)
+        tally = self.counts.begin(heard.model, asked_as, heard.prompt_tokens)
+        answer = _answer(ask, script, self._serial, asked_as)
+        spoke = partial(self.counts.spoke, tally)
+        player = Player(stream, script, spoke, keep_alive=request.keep_alive, chunkable=request.chunkable)
         try:
             async with trio.open_nursery() as nursery:  # the answer, and who notices that nobody waits for it
                 nursery.start_soon(_leave, requests, nursery.cancel_scope)
@@ -165,9 +189,12 @@ class Mock:
         return player.outcome != "gone" and player.keep_alive
 
     def _script_of(self, model: str, request: Request) -> Script:
-        """What the server, the model and the header say, in this order. Raises BadScript."""
+        """What the server, the model and the header say, in this order. Raises BadAsk."""
         header = request.header("x-mock")
-        script = apply(for_model(self._script, model), header)
+        try:
+            script = apply(for_model(self._script, model), header)
+        except BadScript as error:
+            raise BadAsk(str(error), "model") from error
         if script.reset_reused and request.nth:
             script = msgspec.structs.replace(script, reset=True)
         if script.every > 1:
@@ -181,7 +208,7 @@ class Mock:
         return script
 
 
-def _answer(dialect: Dialect, ask: Ask, script: Script, serial: int, asked_as: str) -> Answer:
+def _answer(ask: Ask, script: Script, serial: int, asked_as: str) -> Answer:
     status = script.status or (502 if script.html else 200)
     headers = [("x-request-id", asked_as or f"mock-{serial}")]
     if script.retry_after is not None:
@@ -190,15 +217,16 @@ def _answer(dialect: Dialect, ask: Ask, script: Script, serial: int, asked_as: s
     if script.html:
         headers.append(("content-type", "text/html; charset=utf-8"))
         return Answer(status, tuple(headers), (HTML % (status, message.encode()), 0))
-    if ask.stream and status < 400:
-        headers += [("content-type", "text/event-stream; charset=utf-8"), ("cache-control", "no-cache")]
-        error = dialect.error_event("the mock was told to fail inside the stream", code=script.code)
-        return Answer(status, tuple(headers), (b"", 0), ask.events(script, serial), error)
+    speech = speak(ask.heard, script)
+    if ask.heard.stream and status < 400:
+        headers += [("content-type", ask.media_type), ("cache-control", "no-cache")]
+        error = partial(ask.error_event, message="the mock was told to fail inside the stream", code=script.code)
+        return Answer(status, tuple(headers), (b"", 0), ask.events(speech, serial), error)
     headers.append(("content-type", JSON))
     if status >= 400 or script.error_after is not None:
-        body = dialect.error(status if status >= 400 else 500, message, code=script.code)
+        body = ask.error(status if status >= 400 else 500, message, code=script.code)
         return Answer(status, tuple(headers), (body, 0))
-    return Answer(status, tuple(headers), ask.whole(script, serial))
+    return Answer(status, tuple(headers), (ask.whole(speech, serial), speech.tokens * ask.heard.choices))
 
 
 async def _leave(requests: Requests, scope: trio.CancelScope) -> None:

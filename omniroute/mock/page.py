@@ -14,7 +14,7 @@ def page() -> str:
         "A script is key=value or key, separated by ; or , and stands in the X-Mock header or behind a model's ';':",
         "    echo;delay=200ms;rst-after=3",
         "",
-        "Parameters (a piece is an SSE event, or a tenth of a whole body):",
+        "Parameters (a piece is an event or a line of a stream, or a tenth of a whole body):",
     ]
     for parameter in PARAMETERS:
         shown = parameter.name if parameter.shape == "flag" else f"{parameter.name}={parameter.shape}"
@@ -22,5 +22,10 @@ def page() -> str:
         lines.append(f"    {shown:<{width}}{parameter.meaning}{choices}")
     lines += ["", "Models that bring a script (every other name is an echo):"]
     lines += [f"    {name:<{width}}{script or 'answers at once'}" for name, script in ALIASES.items()]
-    lines += ["", "GET /mock/counts?ids=1 tells what was served; POST /mock/reset forgets it.", ""]
+    lines += [
+        "",
+        "GET /mock/counts?ids=1 tells what was served, GET /mock/last?model=M what was asked last;",
+        "POST /mock/reset forgets both.",
+        "",
+    ]
     return "\n".join(lines)

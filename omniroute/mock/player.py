@@ -33,7 +33,13 @@ class Answer(msgspec.Struct, frozen=True):
     headers: tuple[tuple[str, str], ...]
     body: Piece
     events: Iterator[Piece] | None = None
-    error_event: bytes = b""
+    error_event: Callable[[int], bytes] | None = None
+    """What stands in place of an event, given its number."""
+
+    @property
+    def is_sse(self) -> bool:
+        """Comments may stand between the events."""
+        return any(name == "content-type" and kind.startswith("text/event-stream") for name, kind in self.headers)
 
 
 class _Cut(Exception):  # not an error: the script ends the answer here
@@ -130,10 +136,10 @@ class Player:
         script = self._script
         length = 0
         if script.framing in _WITH_LENGTH:
-            kept = [self._dress(piece) for piece in self._with_error(events, answer.error_event)]
+            kept = [self._dress(piece, answer) for piece in self._with_error(events, answer)]
             length, events = sum(len(data) for data, _ in kept), iter(kept)
         else:
-            events = map(self._dress, self._with_error(events, answer.error_event))
+            events = (self._dress(piece, answer) for piece in self._with_error(events, answer))
         chunked = script.framing in {"", "extra-bytes", "bad-chunk", "cl-and-te"} and self._chunkable
         delimited = chunked or script.framing in _WITH_LENGTH
         self.keep_alive = self.keep_alive and delimited
@@ -149,20 +155,20 @@ class Player:
         await self._fault(index + 1)
         await self._finish(LAST_CHUNK if chunked else b"")
 
-    def _with_error(self, events: Iterator[Piece], error_event: bytes) -> Iterator[Piece]:
+    def _with_error(self, events: Iterator[Piece], answer: Answer) -> Iterator[Piece]:
         """``events``, but an error event in the place the script names, and nothing behind it."""
         for index, piece in enumerate(events):
-            if index == self._script.error_after:
-                yield error_event, 0
+            if index == self._script.error_after and answer.error_event is not None:
+                yield answer.error_event(index), 0
                 return
             yield piece
 
-    def _dress(self, piece: Piece) -> Piece:
+    def _dress(self, piece: Piece, answer: Answer) -> Piece:
         data, tokens = piece
-        if self._script.comments:
+        if self._script.comments and answer.is_sse:
             data = b": mock is working\n\n" + data
         if self._script.crlf:
-            data = data.replace(b"\n", b"\r\n")
+            data = data.replace(b"\r\n", b"\n").replace(b"\n", b"\r\n")
         return data, tokens
 
     async def _fault(self, index: int) -> None:

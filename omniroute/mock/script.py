@@ -1,6 +1,7 @@
 """The one small grammar that says how the mock answers: ``key=value`` or ``key``, separated by ``;`` or ``,``.
 
-The same text works in the ``X-Mock`` header, behind the first ``;`` of a model id (``echo;delay=200ms;rst-after=3``)
+A value may be JSON (``arguments={"a": 1, "b": 2}``): separators inside its brackets and strings are its own. The same
+text works in the ``X-Mock`` header, behind the first ``;`` of a model id (``echo;delay=200ms;rst-after=3``)
 and in ``omniroute mock --script``. ``PARAMETERS`` is the grammar; parser, ``GET /mock`` and ``docs/mock.md`` follow.
 """
 
@@ -16,7 +17,8 @@ import msgspec
 Framing = Literal[
     "", "bad-chunk", "short-length", "long-length", "extra-bytes", "no-framing", "double-cl", "cl-and-te", "bad-head"
 ]  # fmt: skip
-Shape = Literal["duration", "count", "size", "word", "flag"]
+Shape = Literal["duration", "count", "size", "word", "flag", "json"]
+Finish = Literal["", "stop", "length", "content_filter", "tool_calls"]
 
 MAX_SCRIPT_CHARS: Final = 1000
 MAX_DURATION_S: Final = 3600.0
@@ -56,8 +58,19 @@ class Script(msgspec.Struct, frozen=True):
     no_done: bool = False
     keep_open: bool = False
     reasoning: int = 0
+    redacted: bool = False
+    signed: bool = False
+    call: str = ""
+    calls: int = 1
+    arguments: str = ""
+    """JSON text of an object."""
+    no_ids: bool = False
+    preamble: int = 0
+    document: str = ""
+    """JSON text."""
     cached: int = 0
-    finish: str = ""
+    cache_write: int = 0
+    finish: Finish = ""
     close: bool = False
     close_idle_s: float | None = None
     reset: bool = False
@@ -121,8 +134,17 @@ PARAMETERS: Final = (
     Parameter("no-done", "flag", "Leave out the stream's end mark (`data: [DONE]`)."),
     Parameter("keep-open", "flag", "Send every event, but not the end of the HTTP body."),
     Parameter("reasoning", "count", "Put this many words of reasoning before the answer."),
+    Parameter("redacted", "flag", "The reasoning is encrypted: only its signature or cipher is shown."),
+    Parameter("signed", "flag", "OpenAI Chat: sign the reasoning, as OpenRouter does. Other dialects always do."),
+    Parameter("call", "word", "Call this tool, even one that was not offered, until its result is the last message."),
+    Parameter("calls", "count", "Call so many tools at once: the named one first, then the others offered."),
+    Parameter("arguments", "json", "Arguments of every call, a JSON object, instead of ones that fit its schema."),
+    Parameter("no-ids", "flag", "Leave out the ids of calls, as older Gemini and Ollama servers do."),
+    Parameter("preamble", "count", "Say this many words before the calls."),
+    Parameter("document", "json", "The text of the answer, a JSON document, instead of one that fits the schema."),
     Parameter("cached", "count", "Report this many prompt tokens as cached."),
-    Parameter("finish", "word", "The finish reason to report.", ("stop", "length", "content_filter", "tool_calls")),
+    Parameter("cache-write", "count", "Report this many prompt tokens as written to the cache (Anthropic)."),
+    Parameter("finish", "word", "The finish reason to report, in the dialect's own word for it.", get_args(Finish)[1:]),
     Parameter("every", "count", "Apply the script to every n-th request that brings it; the others are echoes."),
 )  # fmt: skip
 """The grammar, in the order it is documented."""
@@ -150,6 +172,7 @@ _SECONDS: Final = MappingProxyType({"us": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0}
 _SIZE: Final = re.compile(r"(\d+)(B|KB|MB)?")
 _BYTES: Final = MappingProxyType({None: 1, "B": 1, "KB": 1024, "MB": 1024 * 1024})
 _WORD: Final = re.compile(r"[A-Za-z0-9_.-]{1,64}")
+_MARK: Final = re.compile(r'\\.|["{}\[\];,]', re.DOTALL)  # an escape is one mark, and none
 
 
 def apply(base: Script, text: str) -> Script:
@@ -157,7 +180,7 @@ def apply(base: Script, text: str) -> Script:
     if len(text) > MAX_SCRIPT_CHARS:
         raise BadScript(f"a script has at most {MAX_SCRIPT_CHARS} characters, this one has {len(text)}")
     said: dict[str, object] = {}
-    for item in re.split(r"[;,]", text):
+    for item in _items(text):
         if not item.strip():
             continue
         name, equals, value = (part.strip() for part in item.partition("="))
@@ -167,7 +190,7 @@ def apply(base: Script, text: str) -> Script:
         if bool(equals) == (parameter.shape == "flag"):
             wants = "takes no value" if equals else f"needs a value, as in {name}=..."
             raise BadScript(f"{name} {wants}")
-        said[parameter.field] = _value(parameter, value)
+        said[parameter.field] = _value(parameter, value) if equals else True
     return msgspec.convert(msgspec.structs.asdict(base) | said, Script)
 
 
@@ -178,11 +201,41 @@ def for_model(base: Script, model: str) -> Script:
     return apply(apply(base, alias), text)
 
 
+def _items(text: str) -> list[str]:
+    """``text`` cut at ``;`` and ``,``, except inside brackets and strings of JSON."""
+    found: list[str] = []
+    at = depth = 0
+    quoted = False
+    for mark in _MARK.finditer(text):
+        if mark[0] == '"':
+            quoted = not quoted
+        elif quoted:
+            continue
+        elif mark[0] in "{[":
+            depth += 1
+        elif mark[0] in "}]":
+            depth -= 1
+        elif depth <= 0 and len(mark[0]) == 1:
+            found.append(text[at : mark.start()])
+            at = mark.end()
+    return [*found, text[at:]]
+
+
+def _json(parameter: Parameter, text: str) -> str:
+    """``text``, made compact. Raises BadScript if it is no JSON, or no object where one is wanted."""
+    try:
+        document = msgspec.json.format(text.encode(), indent=-1).decode()
+        msgspec.json.decode(document)
+    except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
+        raise BadScript(f"{parameter.name}={text}: say JSON ({error})") from error
+    if parameter.name == "arguments" and not document.startswith("{"):
+        raise BadScript(f"{parameter.name}={text}: say a JSON object")
+    return document
+
+
 def _value(parameter: Parameter, text: str) -> object:
     name = parameter.name
     match parameter.shape:
-        case "flag":
-            return True
         case "duration":
             if not (found := _DURATION.fullmatch(text)):
                 raise BadScript(f"{name}={text}: say a duration such as 200ms, 1.5s or 2m")
@@ -195,15 +248,17 @@ def _value(parameter: Parameter, text: str) -> object:
             if not (text.isascii() and text.isdigit()):
                 raise BadScript(f"{name}={text}: say a whole number")
             return int(_bounded(name, int(text), MAX_COUNT, least=_LEAST.get(name, 0), most=_MOST.get(name)))
-        case "word":
+        case "json":
+            return _json(parameter, text)
+        case "word" | "flag":  # a flag has no value to read
             allowed = text in parameter.choices if parameter.choices else bool(_WORD.fullmatch(text))
             if not allowed:
                 raise BadScript(f"{name}={text}: say one of {', '.join(parameter.choices) or 'letters, digits, _ . -'}")
             return text
 
 
-_LEAST: Final = MappingProxyType({"status": 200, "split": 1, "every": 1})
-_MOST: Final = MappingProxyType({"status": 599})
+_LEAST: Final = MappingProxyType({"status": 200, "split": 1, "every": 1, "calls": 1})
+_MOST: Final = MappingProxyType({"status": 599, "calls": 128})
 
 
 def _bounded(name: str, value: float, limit: float, *, least: float = 0, most: float | None = None) -> float:

@@ -14,7 +14,7 @@ from omniroute.ports import Headers, WireRequest
 from omniroute.translate import Notes, Outgoing, Pair, UpstreamSide
 
 FORWARDED: Final = (b"idempotency-key",)
-"""Client headers every upstream gets to see; a dialect adds its own for its own. Everything else is nobody's business."""
+"""Client headers every upstream gets to see; a dialect adds its own. Everything else is nobody's business."""
 
 MOCKS: Final = frozenset({"demo", "mock"})
 """Providers that are ``omniroute mock``: only these get the header that tells it how to behave."""

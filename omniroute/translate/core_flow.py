@@ -42,8 +42,13 @@ class CoreFlow:
 
     @property
     def failure(self) -> UpstreamError | None:
-        """What an event said has gone wrong."""
+        """What has gone wrong."""
         return self._machine.failure
+
+    @property
+    def told(self) -> bool:
+        """The client's bytes hold the failure: of bytes that pass, if it was in an event."""
+        return self._machine.failure is not None and (isinstance(self._machine, Machine) or self._machine.told)
 
     @property
     def usage(self) -> Usage:
@@ -68,5 +73,6 @@ class CoreFlow:
         core.settle()
         if isinstance(machine, Machine):
             return machine.fail(error)
+        held = b"" if machine.failure is not None else machine.finish()
         gap = b"" if not whole else b"\n" if self._pair.far.framing == "ndjson" else b"\n\n"
-        return gap + self._pair.near.error_event(error, self._request_id)
+        return held + gap + self._pair.near.error_event(error, self._request_id)

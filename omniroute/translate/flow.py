@@ -1,7 +1,7 @@
 """An answer's stream as whoever carries it sees it: bytes in, the client's bytes out, and what went by.
 
-One face over the ways to read along: through a stream core (``core_flow``), or through a reader a dialect has of its own
-for bytes that pass (``Identity.flow``).
+One face over the ways to read along: through a stream core (``core_flow``), or through a reader a dialect has of its
+own for bytes that pass (``Identity.flow``).
 """
 
 from __future__ import annotations
@@ -50,7 +50,12 @@ class Flow(Protocol):
 
     @property
     def failure(self) -> UpstreamError | None:
-        """What an event said has gone wrong; if anything was sent, the client was told of it too."""
+        """What has gone wrong by what the upstream said, or left unsaid."""
+        ...
+
+    @property
+    def told(self) -> bool:
+        """The client's bytes hold the failure; if not, ``fail`` has to be asked for them."""
         ...
 
     @property
@@ -67,5 +72,5 @@ class Flow(Protocol):
         ...
 
     def fail(self, error: UpstreamError, *, whole: bool) -> bytes:
-        """The client's bytes for a failure that no event told of: a reset, a deadline, an end that came too soon."""
+        """The client's last bytes after a failure it was not told of: a reset, a deadline, an end come too soon."""
         ...

@@ -70,6 +70,7 @@ class _Block:
                     citations=tuple(self.citations),
                     signature=signature,
                     phase=opening.phase,
+                    apart=opening.apart,
                     logprobs=_one_list(self.logprobs),
                 )
             case "reasoning":
@@ -211,7 +212,7 @@ def _opening(block: Block, choice: int, number: int) -> tuple[Open | None, str]:
     """How ``block`` opens and what it says; None if it comes in one piece."""
     match block:
         case Text() if block.text:
-            return Open(choice=choice, block=number, kind="text", phase=block.phase), block.text
+            return Open(choice=choice, block=number, kind="text", phase=block.phase, apart=block.apart), block.text
         case Reasoning() if not block.redacted and (block.text or block.data or block.signature):
             opening = Open(
                 choice=choice,

@@ -11,7 +11,7 @@ from typing import Final
 
 import msgspec
 
-from omniroute._speedups import StreamCore
+from omniroute._speedups import Shapes, StreamCore
 from omniroute.domain import Quirks, Usage
 from omniroute.errors import UpstreamError
 from omniroute.translate.canonical import ChatRequest, ChatResponse
@@ -37,7 +37,7 @@ class Answer(msgspec.Struct, frozen=True):
 class Pair:
     """One way through: a client's dialect and an upstream's."""
 
-    __slots__ = ("client", "same", "upstream")
+    __slots__ = ("_shapes", "client", "same", "upstream")
 
     def __init__(self, client: Dialect, upstream: Dialect) -> None:
         """Raises ValueError if ``client`` has no clients or ``upstream`` no upstreams."""
@@ -46,6 +46,7 @@ class Pair:
         self.client = client
         self.upstream = upstream
         self.same = client.name == upstream.name and client.identity is not None
+        self._shapes = Shapes(upstream.upstream.shapes)  # made ready once, for all streams
 
     # -- the two sides, known to be there ---------------------------------------------------------------------------
     @property
@@ -129,7 +130,7 @@ class Pair:
         core = StreamCore(
             machine,
             framing=self.far.framing,
-            shapes=self.far.shapes,
+            shapes=self._shapes,
             forward=passed,
             max_event_bytes=max_event_bytes,
         )
@@ -145,7 +146,7 @@ class Pair:
             choices=context.choices,
             estimated_input=context.estimated_input_tokens,
         )
-        core = StreamCore(machine, framing=self.far.framing, shapes=self.far.shapes, max_event_bytes=len(body) + 1)
+        core = StreamCore(machine, framing=self.far.framing, shapes=self._shapes, max_event_bytes=len(body) + 1)
         core.feed(body)
         core.finish()
         if machine.failure is not None:

@@ -6,8 +6,8 @@ All work is done on *escaped* text, the bytes between the quotes of a JSON strin
 Of a tag's characters only ``<``, ``>`` and ``/`` are ever written as escapes, so those spellings are taken for them.
 
 :class:`Cleaner` takes ``<omniModel>...</omniModel>`` out. It holds back what may be the beginning of a tag and, after
-an opening tag, up to ``INSIDE_BYTES`` of what follows; if no end comes within them only the tag itself is dropped and
-the rest is text after all. A closing tag on its own is dropped too. At the end of a text half a tag is dropped if it
+an opening tag, up to ``INSIDE_BYTES`` of what follows; if no end comes within them, or another beginning before it,
+only the tag itself is dropped and the rest is text after all. A closing tag on its own is dropped too. At the end of a text half a tag is dropped if it
 can be nothing else (``<omn``), and so is everything after a tag that was not closed.
 
 :class:`Thinking` splits off ``<think>...</think>`` at the start of a text (translation.md §12.1).
@@ -134,11 +134,10 @@ class Cleaner:
         at = 0
         while at < len(text):
             if opened:
-                closed, scanned = _closed(text, opened, scanned)
-                if closed == _MAYBE:
+                end, scanned = _end_of_tagged(text, opened, scanned)
+                if end == _MAYBE:
                     self._held, self._opened, self._scanned = text[at:], opened - at, scanned - at
                     break
-                end = opened if closed == _ABSENT else closed
                 cuts.append((at - base, end - base))
                 at, opened = end, 0
                 continue
@@ -180,17 +179,20 @@ def without(text: bytes, cuts: Iterable[Cut], start: int = 0, end: int | None = 
     return b"".join(out)
 
 
-def _closed(text: bytes, opened: int, scanned: int) -> tuple[int, int]:
-    """Where the closing tag after an opening one, which ends at ``opened``, ends; and how far the search has come.
+def _end_of_tagged(text: bytes, opened: int, scanned: int) -> tuple[int, int]:
+    """What to cut up to after an opening tag that ends at ``opened``; and how far the search has come.
 
-    -2: it may still come; -1: no more.
+    The end of the closing tag; ``opened`` if none comes in time, or another opening tag first; -2 if one still may.
     """
     limit = opened + INSIDE_BYTES
     for mark in _marks(text, scanned, min(len(text), limit)):
-        end = tag_at(text, mark, CLOSING)
-        if end != _ABSENT:
-            return end, mark
-    return (_ABSENT if len(text) >= limit else _MAYBE), len(text)
+        closed = tag_at(text, mark, CLOSING)
+        if closed != _ABSENT:
+            return closed, mark
+        again = tag_at(text, mark, OPENING)
+        if again != _ABSENT:
+            return (opened if again != _MAYBE else _MAYBE), mark
+    return (opened if len(text) >= limit else _MAYBE), len(text)
 
 
 class Thinking:

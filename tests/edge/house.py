@@ -12,12 +12,20 @@ import msgspec
 import trio
 
 from omniroute._speedups import Relay
-from omniroute.edge import PLAIN, Edge, EdgeOptions, Endpoint, Routes
+from omniroute.edge import PLAIN, Edge, EdgeOptions, Endpoint, ErrorShape, Routes
 from omniroute.errors import RateLimited
 from omniroute.ports import ClientGone, Incoming, Reply
 from omniroute.wire import Driver, Wire
 
 JSON = ((b"content-type", b"application/json"),)
+
+
+ODD = ErrorShape(
+    lambda error, request_id: b'{"oh":"%b %b"}' % (error.code.encode(), request_id.encode()),
+    lambda error: 529 if error.kind == "rate_limit" else error.status,
+    b"request-id",
+)
+"""Errors of another shape, with a status and a header of their own."""
 
 
 class Handlers:
@@ -82,8 +90,10 @@ class Handlers:
                 raise RuntimeError("a secret: sk-1")
 
     def routes(self) -> Routes:
-        def endpoint(method: str, pattern: str, handler: object, body_bytes: int = 0) -> Endpoint:
-            return Endpoint(method, pattern, pattern, handler, PLAIN, body_bytes)  # type: ignore[arg-type]
+        def endpoint(
+            method: str, pattern: str, handler: object, body_bytes: int = 0, errors: ErrorShape = PLAIN
+        ) -> Endpoint:
+            return Endpoint(method, pattern, pattern, handler, errors, body_bytes)  # type: ignore[arg-type]
 
         return Routes(
             [
@@ -97,6 +107,7 @@ class Handlers:
                 endpoint("GET", "/v1/late", self.late),
                 endpoint("GET", "/v1/fail", self.fail),
                 endpoint("POST", "/v1/fail", self.fail),
+                endpoint("POST", "/v1/odd", self.fail, errors=ODD),
             ]
         )
 

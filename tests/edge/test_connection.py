@@ -238,6 +238,27 @@ async def test_a_body_that_looks_like_a_request_is_a_body() -> None:
         assert (await client.answer()).status == 200
 
 
+@pytest.mark.parametrize(
+    ("request_bytes", "status", "word"),
+    [
+        (b"POST /v1/odd?refused HTTP/1.1\r\nHost: gw\r\n\r\n", 529, b"rate_limit_exceeded"),
+        (b"POST /v1/odd HTTP/1.1\r\nHost: gw\r\n\r\n", 500, b"internal_server_error"),
+        (b"DELETE /odd HTTP/1.1\r\nHost: gw\r\n\r\n", 405, b"method_not_allowed"),
+        (b"POST /v1/odd HTTP/1.1\r\nHost: gw\r\nTransfer-Encoding: chunked\r\n\r\nx\r\n", 400, b"bad_request"),
+        (b"POST //odd?x=1 HTTP/1.1\r\n\r\n", 400, b"bad_request"),  # no Host: the head is not understood
+        (b"POST /v1/odd HTTP/1.1\r\nHost: gw\r\nContent-Length: x\r\n\r\n", 400, b"bad_request"),
+        (b"POST /v1/odd HTTP/2.0\r\nHost: gw\r\n\r\n", 505, b"http_version_not_supported"),
+    ],
+)
+async def test_every_error_of_a_path_has_its_shape(request_bytes: bytes, status: int, word: bytes) -> None:
+    async with house() as place, place.client() as client:
+        await client.send(request_bytes)
+        answer = await client.answer()
+        request_id = answer.headers[b"x-request-id"]
+        assert (answer.status, answer.body) == (status, b'{"oh":"%b %b"}' % (word, request_id))
+        assert answer.headers[b"request-id"] == request_id
+
+
 async def test_head_too_large() -> None:
     async with house(EdgeOptions(head_bytes=1000)) as place, place.client() as client:
         await client.send(b"GET /v1/echo HTTP/1.1\r\nHost: gw\r\nX: " + b"a" * 200_000 + b"\r\n\r\n")

@@ -96,6 +96,44 @@ def test_claimed_twice() -> None:
         Routes([endpoint("HEAD", "/v1/models"), endpoint("GET", "/v1/models")])
 
 
+def claimed_by(name: str, mark: bytes) -> Endpoint:
+    claims = (lambda asked: mark in asked.headers) if mark else (lambda _asked: True)
+    return Endpoint("GET", "/v1/models", name, handler, PLAIN, claims=claims)
+
+
+@pytest.mark.parametrize(("headers", "name"), [({}, "last"), ({b"b": b""}, "second"), ({b"a": b"", b"b": b""}, "first")])
+def test_a_path_of_several_belongs_to_the_first_that_claims_the_request(
+    headers: dict[bytes, bytes], name: str
+) -> None:
+    routes = Routes([claimed_by("first", b"a"), claimed_by("second", b"b"), claimed_by("last", b"")])
+    found = routes.find("/models")
+    assert found is not None
+    asked = Incoming("req_1", "GET", "/v1/models", b"", headers, b"", 0.0, "", None)  # type: ignore[arg-type]
+    assert found[1].endpoints["GET"].chosen(asked).name == name
+    assert found[1].endpoints["HEAD"].chosen(asked).name == name
+
+
+def test_one_that_claims_everything_has_no_rivals() -> None:
+    with pytest.raises(ValueError, match="claimed twice"):
+        Routes([endpoint("GET", "/v1/models"), claimed_by("second", b"b")])
+
+
+@pytest.mark.parametrize(
+    ("path", "proper"),
+    [
+        ("/v1/v1beta/models/m:generateContent", "/v1beta/models/m:generateContent"),
+        ("/v1beta/models/a/m:generateContent", "/v1beta/models/a/m:generateContent"),
+        ("/v1/api/tags", "/api/tags"),
+        ("/api/tags/", "/api/tags"),
+    ],
+)
+def test_a_needless_v1_is_taken_away(path: str, proper: str) -> None:
+    routes = Routes([endpoint("POST", "/v1beta/models/{model}"), endpoint("GET", "/api/tags")])
+    found = routes.find(path)
+    assert found is not None
+    assert found[0] == proper
+
+
 @given(
     st.lists(st.sampled_from(["/", "v1", "/v1", "models", "chat", "completions", "x", "."]), max_size=60).map("".join)
 )

@@ -27,6 +27,7 @@ from omniroute.domain import (
     Secret,
     Snapshot,
     SnapshotDocument,
+    StoredResponse,
     Summary,
     counter_id,
 )
@@ -35,6 +36,7 @@ from omniroute.pipeline import Pipeline, PipelineOptions, Questions, doors
 from omniroute.ports import Buffer, ClientGone, Exchange, HeaderBlock, Headers, Incoming, WireRequest
 from omniroute.translate import find_dialects
 from omniroute.wire import Driver, Wire
+from tests.pipeline.speech import ASKS
 
 PEPPER = b"p" * 32
 KEY = new_key(bytes(range(20)))
@@ -186,7 +188,7 @@ class PlayedReply:
     def __init__(self, house: House) -> None:
         self._house = house
         self.sink = house.client
-        self.begun = False
+        self.begun = self.streamed = False
         self.status = 0
         self.headers: dict[bytes, bytes] = {}
         self.body = b""
@@ -198,6 +200,7 @@ class PlayedReply:
 
     def begin(self, status: int, headers: Headers | HeaderBlock) -> bytes:
         self._told("begin", status, headers)
+        self.streamed = True
         return b"HEAD "
 
     def frame(self, data: bytes) -> bytes:
@@ -256,10 +259,17 @@ class House:
         self.summaries: list[Summary] = []
         self.reply = PlayedReply(self)
         self.control = PlayedControl()
+        self.kept: list[StoredResponse] = []
         self.pipeline = Pipeline(
             self, self.journal, self.upstream, self.shared, self.summaries.append, PipelineOptions(),
-            Questions(self.control),
+            Questions(self.control), self,
         )  # fmt: skip
+
+    def put(self, response: StoredResponse) -> bool:
+        """``ports.ResponseShelf``."""
+        self.story.append(f"keep {response.response_id}")
+        self.kept.append(response)
+        return True
 
     def current(self) -> Snapshot:
         """``ports.Configuration``."""
@@ -293,6 +303,20 @@ class House:
             incoming(chat_body(model, stream=stream), self.client, received_at=trio.current_time()),
             self.reply,
         )
+
+    async def ask(
+        self, dialect: str, *, stream: bool = False, headers: dict[bytes, bytes] | None = None, **more: object
+    ) -> None:
+        """One request of a client of ``dialect``, answered into ``reply``; ``more`` are members of its body."""
+        path, query, body = ASKS[dialect].request(stream=stream, **more)
+        asked = incoming(body, self.client, path=path, query=query, received_at=trio.current_time())
+        if headers:
+            asked = msgspec.structs.replace(asked, headers={**asked.headers, **headers})
+        await self.pipeline.chat(DOORS[dialect], asked, self.reply)
+
+    async def ask_stream(self, dialect: str) -> None:
+        """A streamed request of a client of ``dialect``, as a task."""
+        await self.ask(dialect, stream=True)
 
     async def run_stream(self) -> None:
         """A streamed request, as a task."""

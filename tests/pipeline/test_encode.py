@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import msgspec
+import pytest
 
 from omniroute.domain import Connection, Secret, Target
 from omniroute.pipeline.encode import FORWARDED, encode
@@ -43,9 +44,16 @@ def test_a_connection_without_a_credential_sends_none() -> None:
 
 
 def test_client_headers_on_the_list_ride_along_and_no_others() -> None:
-    given = dict.fromkeys(FORWARDED, b"v") | {b"user-agent": b"x", b"x-forwarded-for": b"1.2.3.4", b"host": b"h"}
+    listed = {*FORWARDED, b"openai-beta", b"openai-organization", b"openai-project"}
+    given = dict.fromkeys(listed, b"v") | {b"user-agent": b"x", b"x-forwarded-for": b"1.2.3.4", b"host": b"h"}
     sent = dict(encoded(b'{"model":"m","messages":[]}', headers=given).headers)
-    assert {name for name in given if name in sent} == set(FORWARDED)
+    assert {name for name in given if name in sent} == listed
+
+
+@pytest.mark.parametrize(("provider", "sees"), [("acme", False), ("mock", True), ("demo", True)])
+def test_only_a_mock_is_told_how_to_behave(provider: str, sees: bool) -> None:
+    sent = encoded(b'{"model":"m","messages":[]}', connection(provider=provider), {b"x-mock": b"error=500"}).headers
+    assert (b"x-mock" in dict(sent)) is sees
 
 
 def test_a_connections_own_headers_are_added() -> None:

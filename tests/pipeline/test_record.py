@@ -35,7 +35,9 @@ class Pages:
 def asked() -> tuple[Request, Served]:
     target = Target(connection(), "m")
     body = chat_body("m", stream=True)
-    request = Request(incoming(body), DOOR, DOOR.client.peek(incoming(body)), snapshot(epoch=9), caller(), Plan((target,)))
+    request = Request(
+        incoming(body), DOOR, DOOR.client.peek(incoming(body)), snapshot(epoch=9), caller(), Plan((target,))
+    )
     return request, Served(target, 2, "att_1", trio.current_time(), 1.7e9)
 
 

@@ -8,8 +8,8 @@ from omniroute.domain import RuntimeSettings
 from omniroute.errors import ClientError, Overloaded, RateLimited, Unauthenticated, UnknownModel, UpstreamError
 from tests.pipeline.house import (
     CONTENT,
-    DOOR,
     DONE,
+    DOOR,
     FAILED,
     JSON,
     ROLE,

@@ -9,6 +9,7 @@ dialect's grammar.
 from __future__ import annotations
 
 import base64
+import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
@@ -39,7 +40,7 @@ CASES: Final = SHARED / "spec" / "translation_cases.json"
 ATTEMPT_ID: Final = "0123456789abcdef0123456789abcdef"
 REQUEST_ID: Final = "req_vector"
 
-_PATHS: Final = {
+PATHS: Final = {
     "openai_chat": "/v1/chat/completions",
     "openai_responses": "/v1/responses",
     "anthropic": "/v1/messages",
@@ -146,7 +147,7 @@ def quirks_of(context: Mapping[str, object]) -> Quirks:
 
 def asked(case: Case) -> Request:
     """The client's request of a request vector."""
-    path = str(case.context.get("path") or _PATHS.get(case.from_dialect, ""))
+    path = str(case.context.get("path") or PATHS.get(case.from_dialect, ""))
     path, _, query = path.partition("?")
     if not path.startswith("/"):
         path = f"/v1beta/{path}"
@@ -189,7 +190,7 @@ def run_request(case: Case) -> None:
         model = str(case.context.get("upstream_model") or peeked.model)
         return far.write_request(msgspec.structs.replace(canonical, model=model), quirks_of(case.context), notes)
 
-    outgoing = _or_refusal(write)
+    outgoing = or_refusal(write)
     if isinstance(outgoing, OmniRouteError):
         assert "$error" in expected, f"refused: {outgoing.message}"
         expect(expected["$error"], _client_error(near, outgoing))
@@ -202,7 +203,8 @@ def run_request(case: Case) -> None:
     _check_losses(case, notes)
 
 
-def _or_refusal(run: Callable[[], Value]) -> Value | OmniRouteError:
+def or_refusal(run: Callable[[], Value]) -> Value | OmniRouteError:
+    """What ``run`` gives, or the error it raises."""
     try:
         return run()
     except OmniRouteError as error:
@@ -238,7 +240,7 @@ def run_response(case: Case) -> None:
     assert isinstance(expected, dict)
     context = answer_context(case, choices=_choices(case, [bytes(case.input)]))
     quirks = quirks_of(case.context)
-    answer = _or_refusal(lambda: pair.answer(bytes(case.input), context, quirks, passed=False))
+    answer = or_refusal(lambda: pair.answer(bytes(case.input), context, quirks, passed=False))
     if isinstance(answer, OmniRouteError):
         assert "$error" in expected, f"refused: {answer.message}"
         expect(expected["$error"], _client_error(pair.near, answer))
@@ -381,6 +383,7 @@ def assert_stream(case: Case, output: bytes) -> None:
         for name, data in (event.pair() for event in msgspec.json.decode(bytes(case.expected), type=_WireEvents).events)
     ]
     dialect = case.to_dialect
+    got = [Event(event.name, _without_id(event.data)) for event in got]
     expect(normalised(dialect, expected), normalised(dialect, got), output.decode())
 
 
@@ -427,7 +430,7 @@ def core_of(
 
 
 # -- framing -----------------------------------------------------------------------------------------------------------
-class _Recorder:
+class Recorder:
     """A machine that notes the events it is asked about."""
 
     content = done = finished = False
@@ -455,6 +458,11 @@ class _Recorder:
         return b""
 
 
+def _told(event: dict[str, object]) -> tuple[object, object]:
+    """Name and data, or length and hash of the data, of an event as a framing vector writes it."""
+    return event["event"], event["data"] if "data" in event else (event["data_length"], event["data_sha256"])
+
+
 def run_framing(case: Case) -> None:
     """Cut a body into events: as the vector cuts its reads, at once, and byte by byte."""
     given, expected = parse(bytes(case.input)), parse(bytes(case.expected))
@@ -463,14 +471,19 @@ def run_framing(case: Case) -> None:
     chunks = [base64.b64decode(chunk) for chunk in given["chunks_base64"]]
     body = b"".join(chunks)
     # The core is framing and JSON layer in one: an event without data is none, one with half a value is a cut-off.
-    events = [(event["event"], event["data"]) for event in expected["events"] if event["data"]]
+    events = [_told(event) for event in expected["events"] if event.get("data") != ""]
     for reads in (chunks, [body], [body[at : at + 1] for at in range(len(body))]):
-        recorder = _Recorder()
+        recorder = Recorder()
         core = StreamCore(recorder, framing="ndjson" if case.source == "ndjson" else "sse", shapes=())
         for read in reads:
             core.feed(read)
         core.finish()
-        assert recorder.events == (events[:-1] if core.cut else events)
+        got = [
+            (name, data if isinstance(wanted, str) else (len(data), hashlib.sha256(data.encode()).hexdigest()))
+            for (name, data), (_, wanted) in zip(recorder.events, events, strict=False)
+        ]
+        assert got == events[: -1 if core.cut else None]
+        assert len(got) == len(recorder.events)
         assert core.cut == ("incomplete" in case.name)
 
 
@@ -497,7 +510,7 @@ def run_passthrough(case: Case) -> None:
 
 
 def _passed_request(case: Case, pair: Pair, body: bytes) -> bytes:
-    request = Request(_PATHS[case.from_dialect], b"", {}, body)
+    request = Request(PATHS[case.from_dialect], b"", {}, body)
     # Asked for by the client, so that nothing is added to the body.
     peeked = msgspec.structs.replace(pair.near.peek(request), include_usage=True)
     model = str(case.context.get("upstream_model") or peeked.model)

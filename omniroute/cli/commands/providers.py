@@ -62,8 +62,8 @@ def COMMAND() -> None:  # noqa: N802 - the name discovery looks for
 async def add(
     provider: str, base_url: str, key: str | None, label: str | None, models: Sequence[str], priority: int,
     headers: Sequence[str], proxy: str, ca: Path | None, client_cert: Path | None, client_key: Path | None,
-    server_name: str, max_in_flight: int, timeouts: Sequence[str], dialect: str, quirks: Sequence[str], allow_private: bool,
-    data_dir: str | None, as_json: bool,
+    server_name: str, max_in_flight: int, timeouts: Sequence[str], dialect: str, quirks: Sequence[str],
+    allow_private: bool, data_dir: str | None, as_json: bool,
 ) -> None:  # fmt: skip
     """Add a connection to PROVIDER, which becomes the prefix of its models: PROVIDER/model."""
     if key is None:

@@ -7,7 +7,6 @@ from typing import Final, Literal, assert_never
 
 import msgspec
 
-from omniroute._speedups import jsonspan
 from omniroute.domain import Quirks, Usage
 from omniroute.translate import jsontext
 from omniroute.translate.canonical import (
@@ -28,9 +27,12 @@ from omniroute.translate.canonical import (
 from omniroute.translate.dialect import AnswerContext
 from omniroute.translate.dialects.anthropic import outgoing, vendor
 from omniroute.translate.dialects.anthropic.usage import WireUsage, counters, usage_of, write_usage
+from omniroute.translate.members import items, member, members, word
 from omniroute.translate.stream import BYTES_PER_TOKEN
 
 _OWN_MEMBERS: Final = ("container", "diagnostics")
+MAX_BLOCKS: Final = 65536
+"""Of one message; a long turn of server tools has some hundreds."""
 _NO_FINISH: Final = Finish(reason="stop")
 
 Written = outgoing.TextOut | outgoing.ThinkingOut | outgoing.RedactedOut | outgoing.ToolUseOut | msgspec.Raw
@@ -54,21 +56,22 @@ class AnswerOut(msgspec.Struct, frozen=True, kw_only=True, tag="message", tag_fi
 def read_answer(body: bytes, quirks: Quirks) -> ChatResponse:
     """An upstream's message. Raises ValueError if it is none."""
     del quirks
-    message_id, model, content, usage = vendor.members(body, b"id", b"model", b"content", b"usage")
-    reason, sequence, details = vendor.members(body, b"stop_reason", b"stop_sequence", b"stop_details")
-    items = jsonspan.item_spans(content) if content.startswith(b"[") else ()
-    blocks = tuple(block for start, end in items if (block := vendor.read_block(content[start:end])) is not None)
+    message_id, model, content, usage = members(body, (b"id", b"model", b"content", b"usage"))
+    reason, sequence, details = members(body, (b"stop_reason", b"stop_sequence", b"stop_details"))
+    if not content.startswith(b"["):
+        raise ValueError("a message without content")
+    blocks = tuple(block for item in items(content, MAX_BLOCKS) if (block := vendor.read_block(item)) is not None)
     called = any(isinstance(block, ToolCall) for block in blocks)
-    finish = vendor.read_finish(vendor.text_of(reason), vendor.text_of(sequence), details, called=called)
-    tier = vendor.members(usage, b"service_tier")[0] if usage.startswith(b"{") else b""
-    own = zip(_OWN_MEMBERS, vendor.members(body, *(name.encode() for name in _OWN_MEMBERS)), strict=True)
+    finish = vendor.read_finish(word(reason), word(sequence), details, called=called)
+    tier = member(usage, b"service_tier")
+    own = zip(_OWN_MEMBERS, members(body, tuple(name.encode() for name in _OWN_MEMBERS)), strict=True)
     return ChatResponse(
-        id=vendor.text_of(message_id),
-        model=vendor.text_of(model),
+        id=word(message_id),
+        model=word(model),
         candidates=(Candidate(blocks=blocks, finish=finish),),
         usage=usage_of(counters(usage)),
-        service_tier=vendor.text_of(tier),
-        ext=tuple((name, raw) for name, raw in own if raw not in (b"", b"null")),
+        service_tier=word(tier),
+        ext=tuple((name, raw) for name, raw in own if raw),
         origin=vendor.ORIGIN,
     )
 
@@ -109,20 +112,15 @@ def _estimate(response: ChatResponse, context: AnswerContext) -> Usage:
     return Usage(input_total=context.estimated_input_tokens, output_total=-(-chars // BYTES_PER_TOKEN))
 
 
-def _own(members: dict[str, bytes], name: str) -> msgspec.Raw | msgspec.UnsetType:
-    return msgspec.Raw(members[name]) if name in members else msgspec.UNSET
+def _own(known: dict[str, bytes], name: str) -> msgspec.Raw | msgspec.UnsetType:
+    return msgspec.Raw(known[name]) if name in known else msgspec.UNSET
 
 
 def _write_blocks(blocks: tuple[Block, ...], context: AnswerContext) -> Iterator[Written]:
     for number, block in enumerate(blocks):
         match block:
-            case Text():
-                if block.text:
-                    yield outgoing.TextOut(block.text, outgoing.write_citations(block.citations))
-            case Refusal():
-                yield outgoing.TextOut(block.text)
-            case Image():
-                yield outgoing.TextOut(outgoing.image_note(block))
+            case Text() | Refusal() | Image():
+                yield from _write_text(block)
             case Reasoning():
                 yield from _write_reasoning(block)
             case ToolCall():
@@ -134,6 +132,12 @@ def _write_blocks(blocks: tuple[Block, ...], context: AnswerContext) -> Iterator
                 continue  # no answer of an Anthropic client's holds them
             case _:
                 assert_never(block)
+
+
+def _write_text(block: Text | Refusal | Image) -> Iterator[Written]:
+    said = outgoing.image_note(block) if isinstance(block, Image) else block.text
+    if said:
+        yield outgoing.TextOut(said, outgoing.write_citations(block.citations) if isinstance(block, Text) else ())
 
 
 def _write_reasoning(block: Reasoning) -> Iterator[Written]:

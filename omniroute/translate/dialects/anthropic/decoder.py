@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Final
 
-from omniroute._speedups.stream_py import INDEX, TEXT, Is
+from omniroute._speedups import INDEX, TEXT, Is, jsonspan
 from omniroute.domain import Quirks, Usage
 from omniroute.errors import UpstreamError
 from omniroute.translate import jsontext
@@ -35,6 +35,7 @@ from omniroute.translate.events import (
     Whole,
 )
 from omniroute.translate.fold import unfold
+from omniroute.translate.members import count, member, members, text, word
 from omniroute.translate.stream import Hot
 from omniroute.translate.upstream_errors import read_stream_error, stream_incomplete
 
@@ -42,8 +43,8 @@ MAX_HELD_BYTES: Final = 16 * 1024 * 1024
 """Of one vendor's own block, collected; the largest seen is a search result of 300 KB."""
 
 
-def _shape(kind: bytes, member: str) -> dict[str, object]:
-    return {"type": Is(b"content_block_delta"), "index": INDEX, "delta": {"type": Is(kind), member: TEXT}}
+def _shape(kind: bytes, said: str) -> dict[str, object]:
+    return {"type": Is(b"content_block_delta"), "index": INDEX, "delta": {"type": Is(kind), said: TEXT}}
 
 
 SHAPES: Final = (
@@ -121,12 +122,12 @@ class Decoder:
         if self._done or not data.startswith(b"{"):
             return ()  # a relay's end mark or keep-alive in place of JSON
         try:
-            kind = vendor.text_of(vendor.members(data, b"type")[0]) or name.decode("latin-1")
-            return tuple(self._read(kind, data))
+            jsonspan.spans(data, ())
         except ValueError:
             return self._fail(
                 UpstreamError("The upstream sent an event that is not JSON.", error_class="protocol", answered=True)
             )
+        return tuple(self._read(word(member(data, b"type")) or name.decode("latin-1"), data))
 
     def finish(self) -> Iterable[StreamEvent]:
         """The end of input: normal after a stop reason."""
@@ -158,7 +159,7 @@ class Decoder:
             case "content_block_delta":
                 yield from self._block_delta(data)
             case "content_block_stop":
-                yield from self._close(vendor.index_of(vendor.members(data, b"index")[0]))
+                yield from self._close(_index(member(data, b"index")))
             case "message_delta":
                 yield from self._message_delta(data)
             case "message_stop":
@@ -166,26 +167,26 @@ class Decoder:
             case "message" if not self._started:
                 yield from self._whole_answer(data)
             case _:
-                error, told = vendor.members(data, b"error", b"message")
-                if error not in (b"", b"null") or (kind == "error" and told):
+                error, told = members(data, (b"error", b"message"))
+                if error or (kind == "error" and told):
                     yield from self._error(error or data)
 
     def _message_start(self, data: bytes) -> Iterator[StreamEvent]:
-        (message,) = vendor.members(data, b"message")
+        message = member(data, b"message")
         if not message.startswith(b"{"):
             return
-        message_id, model, usage = vendor.members(message, b"id", b"model", b"usage")
+        message_id, model, usage = members(message, (b"id", b"model", b"usage"))
         self._tell(usage)
         if self._started:
             yield from self._close_all()
             yield Report(self._usage)
             return
         self._started = True
-        tier = vendor.members(usage, b"service_tier")[0] if usage.startswith(b"{") else b""
+        tier = member(usage, b"service_tier")
         yield Start(
-            id=vendor.text_of(message_id),
-            model=vendor.text_of(model),
-            service_tier=vendor.text_of(tier),
+            id=word(message_id),
+            model=word(model),
+            service_tier=word(tier),
             usage=self._usage if self._usage.known else None,
         )
 
@@ -196,22 +197,22 @@ class Decoder:
             yield Start()
 
     def _block_start(self, data: bytes) -> Iterator[StreamEvent]:
-        index_raw, raw = vendor.members(data, b"index", b"content_block")
-        index = vendor.index_of(index_raw)
+        index_raw, raw = members(data, (b"index", b"content_block"))
+        index = _index(index_raw)
         if self._finished or not raw.startswith(b"{"):
             return
         yield from self._begin()
         yield from self._close(index)  # never stopped: two blocks cannot share an index
-        type_raw, call_id, name, given = vendor.members(raw, b"type", b"id", b"name", b"input")
-        word = vendor.text_of(type_raw)
-        kind = _KINDS.get(word)
-        if word == "redacted_thinking":
-            (hidden,) = vendor.members(raw, b"data")
-            value = Reasoning(data=vendor.text_of(hidden), redacted=True, origin=vendor.ORIGIN)
+        type_raw, call_id, name, given = members(raw, (b"type", b"id", b"name", b"input"))
+        vendors = word(type_raw)
+        kind = _KINDS.get(vendors)
+        if vendors == "redacted_thinking":
+            hidden = member(raw, b"data")
+            value = Reasoning(data=word(hidden), redacted=True, origin=vendor.ORIGIN)
             yield Whole(block=self._number(), value=value)
         elif kind is None:
-            self._collected[index] = _Collected(word, raw)
-        elif kind == "tool" and not vendor.text_of(name):
+            self._collected[index] = _Collected(vendors, raw)
+        elif kind == "tool" and not word(name):
             self._collected[index] = _Collected("", b"")  # no call is made of something nameless
         elif kind == "tool":
             self._called = True
@@ -219,7 +220,7 @@ class Decoder:
             opened = _Block(self._number(), kind, b"" if arguments == "{}" else jsontext.escaped(arguments))
             self._open[index] = opened
             yield Open(
-                block=opened.number, kind=kind, call_id=vendor.text_of(call_id), name=vendor.text_of(name),
+                block=opened.number, kind=kind, call_id=word(call_id), name=word(name),
                 origin=vendor.ORIGIN,
             )  # fmt: skip
         else:
@@ -229,42 +230,40 @@ class Decoder:
         """A text or thinking block; relays may put its beginning, or all of it, into the start."""
         block = self._open[index] = _Block(self._number(), kind)
         yield Open(block=block.number, kind=kind, origin=vendor.ORIGIN)
-        text, thinking, signature, citations = vendor.members(raw, b"text", b"thinking", b"signature", b"citations")
+        plain, thinking, signature, citations = members(raw, (b"text", b"thinking", b"signature", b"citations"))
         for citation in vendor.read_citations(citations):
             yield Cite(0, block.number, citation)
-        said = vendor.escaped_of(text if kind == "text" else thinking)
+        said = text(plain if kind == "text" else thinking)
         if said:
             yield Delta(0, block.number, said)
-        if kind == "reasoning" and vendor.text_of(signature):
-            yield Sign(block=block.number, signature=vendor.text_of(signature), origin=vendor.ORIGIN)
+        if kind == "reasoning" and word(signature):
+            yield Sign(block=block.number, signature=word(signature), origin=vendor.ORIGIN)
 
     def _block_delta(self, data: bytes) -> Iterator[StreamEvent]:
-        index_raw, delta = vendor.members(data, b"index", b"delta")
+        index_raw, delta = members(data, (b"index", b"delta"))
         if self._finished or not delta.startswith(b"{"):
             return
-        index = vendor.index_of(index_raw)
-        word = vendor.text_of(vendor.members(delta, b"type")[0])
+        index = _index(index_raw)
+        vendors = word(member(delta, b"type"))
         collected = self._collected.get(index)
         if collected is not None:
-            self._collect(index, collected, word, delta)
+            self._collect(index, collected, vendors, delta)
             return
         block = self._open.get(index)
-        if word in _SAID_BY:
-            yield from self._said(index, block, *_SAID_BY[word], delta)
-        elif block is not None and block.kind == "reasoning" and word == "signature_delta":
-            signature = vendor.text_of(vendor.members(delta, b"signature")[0])
+        if vendors in _SAID_BY:
+            kind, said = _SAID_BY[vendors]
+            yield from self._said(index, block, kind, text(member(delta, said)))
+        elif block is not None and block.kind == "reasoning" and vendors == "signature_delta":
+            signature = word(member(delta, b"signature"))
             if signature:
                 yield Sign(block=block.number, signature=signature, origin=vendor.ORIGIN)
-        elif block is not None and block.kind == "text" and word == "citations_delta":
-            citation = vendor.read_citation(vendor.members(delta, b"citation")[0])
+        elif block is not None and block.kind == "text" and vendors == "citations_delta":
+            citation = vendor.read_citation(member(delta, b"citation"))
             if citation is not None:
                 yield Cite(0, block.number, citation)
 
-    def _said(
-        self, index: int, block: _Block | None, kind: BlockKind, member: bytes, delta: bytes
-    ) -> Iterator[StreamEvent]:
-        text = vendor.escaped_of(vendor.members(delta, member)[0])
-        if not text:
+    def _said(self, index: int, block: _Block | None, kind: BlockKind, said: bytes) -> Iterator[StreamEvent]:
+        if not said:
             return
         if block is None or block.kind != kind:
             if kind == "tool":
@@ -274,29 +273,29 @@ class Decoder:
             block = self._open[index] = _Block(self._number(), kind)
             yield Open(block=block.number, kind=kind, origin=vendor.ORIGIN)
         block.said = True
-        yield Delta(0, block.number, text)
+        yield Delta(0, block.number, said)
 
-    def _collect(self, index: int, collected: _Collected, word: str, delta: bytes) -> None:
-        fragment, content = (vendor.escaped_of(raw) for raw in vendor.members(delta, b"partial_json", b"content"))
+    def _collect(self, index: int, collected: _Collected, vendors: str, delta: bytes) -> None:
+        fragment, content = (text(raw) for raw in members(delta, (b"partial_json", b"content")))
         collected.bytes += len(fragment) + len(content)
         if collected.bytes > MAX_HELD_BYTES:
             self._collected[index] = _Collected("", b"")  # nothing comes of it; later deltas still have a place
-        elif word == "input_json_delta":
+        elif vendors == "input_json_delta":
             collected.pieces.append(fragment)
         elif content:
             collected.content.append(content)
 
     def _message_delta(self, data: bytes) -> Iterator[StreamEvent]:
-        delta, usage = vendor.members(data, b"delta", b"usage")
+        delta, usage = members(data, (b"delta", b"usage"))
         yield from self._begin()
         if usage.startswith(b"{"):
             self._tell(usage)
             yield Report(self._usage)
         if self._finished or not delta.startswith(b"{"):
             return
-        reason, sequence, details = vendor.members(delta, b"stop_reason", b"stop_sequence", b"stop_details")
-        if vendor.text_of(reason):
-            yield from self._finish(vendor.text_of(reason), vendor.text_of(sequence), details)
+        reason, sequence, details = members(delta, (b"stop_reason", b"stop_sequence", b"stop_details"))
+        if word(reason):
+            yield from self._finish(word(reason), word(sequence), details)
 
     def _finish(self, reason: str, sequence: str = "", details: bytes = b"") -> Iterator[StreamEvent]:
         yield from self._close_all()
@@ -346,3 +345,8 @@ class Decoder:
     def _fail(self, error: UpstreamError) -> tuple[StreamEvent, ...]:
         self._done = True
         return (Failure(error),)
+
+
+def _index(raw: bytes) -> int:
+    """A block's index; 0 if it is none."""
+    return count(raw) or 0

@@ -16,24 +16,12 @@ import msgspec
 
 from omniroute.domain import Usage
 from omniroute.translate import jsontext
-from omniroute.translate.canonical import (
-    Audio,
-    Block,
-    Citation,
-    Document,
-    Image,
-    Opaque,
-    Reasoning,
-    Refusal,
-    Text,
-    ToolCall,
-    ToolResult,
-)
+from omniroute.translate.canonical import Citation
 from omniroute.translate.canonical import Finish as FinishReason
 from omniroute.translate.dialect import AnswerContext
 from omniroute.translate.dialects.anthropic import outgoing
-from omniroute.translate.dialects.anthropic.arguments import Arguments
 from omniroute.translate.dialects.anthropic.errors import error_event
+from omniroute.translate.dialects.anthropic.pending import Pending, whole_block
 from omniroute.translate.dialects.anthropic.usage import write_usage
 from omniroute.translate.dialects.anthropic.vendor import ORIGIN
 from omniroute.translate.events import (
@@ -64,37 +52,13 @@ _DELTAS: Final = {
 }
 _EMPTY_TEXT: Final = b'{"type":"text","text":""}'
 _EMPTY_THINKING: Final = b'{"type":"thinking","thinking":"","signature":""}'
+_DELTA_HEAD: Final = (
+    b'event: content_block_delta\ndata: {"type":"content_block_delta","index":%d,"delta":{"type":"%s","%s":"'
+)
 _DELTA_TAIL: Final = b'"}}\n\n'
 _MESSAGE_STOP: Final = b'event: message_stop\ndata: {"type":"message_stop"}\n\n'
 _ESTIMATED: Final = b": usage is an estimate\n\n"
 _NO_FINISH: Final = FinishReason(reason="stop")
-
-
-class _Block:
-    """A block of the upstream's, and what became of it."""
-
-    __slots__ = ("arguments", "citations", "closed", "deltas", "head", "opened", "sign", "state", "whole")
-
-    def __init__(self, opened: Open) -> None:
-        self.opened = opened
-        self.whole = b""
-        """A block that is all in its start."""
-        self.state = "new"
-        """``new``, ``waiting`` in line, ``current``, ``done``."""
-        self.closed = False
-        """Its decoder has closed it."""
-        self.deltas: list[bytes] = []
-        self.citations: list[Citation] = []
-        self.sign: Sign | None = None
-        self.arguments = Arguments()
-        """Of a call."""
-        self.head = b""
-        """Of its deltas on the wire."""
-
-    @property
-    def mute(self) -> bool:
-        """It has nothing to show as long as it ends like this."""
-        return not (self.deltas or self.whole or self.sign or self.opened.kind == "tool")
 
 
 class Encoder:
@@ -109,9 +73,9 @@ class Encoder:
         """``context``: of the answer."""
         self.sequence = 0
         self._context = context
-        self._blocks: dict[int, _Block] = {}
-        self._line: list[_Block] = []
-        self._current: _Block | None = None
+        self._blocks: dict[int, Pending] = {}
+        self._line: list[Pending] = []
+        self._current: Pending | None = None
         self._index = -1
         self._held_bytes = 0
         self._usage = Usage()
@@ -123,26 +87,25 @@ class Encoder:
         """The client's bytes for one event."""
         if self._over or getattr(event, "choice", 0) != 0:
             return b""  # Anthropic's clients get one answer
+        if isinstance(event, Start | Report | Failure | Probabilities):
+            return self._beside(event)
+        out = b"" if self._started else self._start(Start())
         match event:
-            case Start():
-                return self._start(event)
-            case Report():
-                self._usage = event.usage
-                return b""
-            case Failure():
-                self._over = True
-                return error_event(event.error, self._context.request_id)
             case End():
-                return self._begin() + self._end()
-            case Probabilities():
-                return b""
+                out += self._end()
             case Finish():
                 self._finish = event.finish
-                return self._begin() + self._drain()
-            case Open() | Delta() | Sign() | Cite() | Close() | Whole():
-                return self._begin() + self._block_event(event)
+                out += self._drain()
+            case Open():
+                out += self._open(event)
+            case Whole():
+                out += self._whole(event)
+            case Delta() | Sign() | Cite() | Close():
+                block = self._blocks.get(event.block)
+                out += b"" if block is None else self._of_block(block, event)
             case _:
                 assert_never(event)
+        return out
 
     def frame(self, block: int) -> Frame | None:
         """Text of the block that is open on the wire; while another waits every fragment is looked at."""
@@ -155,10 +118,20 @@ class Encoder:
         """Arguments that went by."""
         self._blocks[block].arguments.feed(text)
 
+    def _beside(self, event: Start | Report | Failure | Probabilities) -> bytes:
+        """What is no part of the answer."""
+        out = b""
+        if isinstance(event, Start):
+            out = b"" if self._started else self._start(event)
+        elif isinstance(event, Report):
+            self._usage = event.usage
+        elif isinstance(event, Failure):
+            self._over = True
+            out = error_event(event.error, self._context.request_id)
+        return out
+
     # -- the message ---------------------------------------------------------------------------------------------------
     def _start(self, event: Start) -> bytes:
-        if self._started:
-            return b""
         self._started = True
         context = self._context
         self._usage = event.usage or Usage(input_total=context.estimated_input_tokens)
@@ -168,9 +141,6 @@ class Encoder:
             usage=write_usage(self._usage, whole=True),
         )
         return _event(b"message_start", b'"message":' + msgspec.json.encode(message))
-
-    def _begin(self) -> bytes:
-        return b"" if self._started else self._start(Start())
 
     def _end(self) -> bytes:
         self._over = True
@@ -182,29 +152,23 @@ class Encoder:
         return out + mark + _event(b"message_delta", body) + _MESSAGE_STOP
 
     # -- blocks --------------------------------------------------------------------------------------------------------
-    def _block_event(self, event: Open | Delta | Sign | Cite | Close | Whole) -> bytes:
-        if isinstance(event, Open):
-            return self._open(event)
-        if isinstance(event, Whole):
-            return self._whole(event)
-        block = self._blocks.get(event.block)
-        if block is None:
-            return b""
+    def _of_block(self, block: Pending, event: Delta | Sign | Cite | Close) -> bytes:
+        out = b""
         match event:
             case Delta():
-                return self._say(block, event.text)
+                out = self._say(block, event.text)
             case Sign():
                 block.sign = event if event.signature or event.data else block.sign
-                return b""
             case Cite():
-                return self._cite(block, event.citation)
+                out = self._cite(block, event.citation)
             case Close():
-                return self._close(block)
+                out = self._close(block)
             case _:
                 assert_never(event)
+        return out
 
     def _open(self, event: Open) -> bytes:
-        block = self._blocks[event.block] = _Block(event)
+        block = self._blocks[event.block] = Pending(event)
         self._refused = self._refused or event.kind == "refusal"
         if event.kind != "tool":
             return b""
@@ -216,18 +180,18 @@ class Encoder:
         signature = outgoing.write_signature(event.origin, event.signature, "", event.item_id)
         if not event.signature or event.origin == ORIGIN:
             return b""
-        carrier = _Block(Open(block=event.block, kind="reasoning"))
+        carrier = Pending(Open(block=event.block, kind="reasoning"))
         carrier.sign = Sign(block=event.block, signature=signature, origin=ORIGIN)
         carrier.closed = True
         return self._admit(carrier)
 
-    def _say(self, block: _Block, text: bytes) -> bytes:
+    def _say(self, block: Pending, text: bytes) -> bytes:
         if block is self._current:
             return self._delta(block, text) + (self._advance() if self._line else b"")
         if block.state == "done":
             if block.opened.kind == "tool":
                 return b""  # its arguments were complete
-            again = self._blocks[block.opened.block] = _Block(block.opened)
+            again = self._blocks[block.opened.block] = Pending(block.opened)
             block = again
         block.deltas.append(text)
         if block.state == "waiting":
@@ -235,13 +199,13 @@ class Encoder:
             return self._advance()
         return self._admit(block)
 
-    def _cite(self, block: _Block, citation: Citation) -> bytes:
+    def _cite(self, block: Pending, citation: Citation) -> bytes:
         if block is self._current:
             return self._citation(citation)
         block.citations.append(citation)
         return b""
 
-    def _close(self, block: _Block) -> bytes:
+    def _close(self, block: Pending) -> bytes:
         block.closed = True
         if block is self._current:
             return self._shut() + self._advance()
@@ -253,7 +217,7 @@ class Encoder:
         return self._admit(block)
 
     def _whole(self, event: Whole) -> bytes:
-        block = _whole_block(event.block, event.value)
+        block = whole_block(event.block, event.value)
         if block is None:
             return b""
         self._refused = self._refused or block.opened.kind == "refusal"
@@ -265,7 +229,7 @@ class Encoder:
         return before + self._admit(block)
 
     # -- the wire ------------------------------------------------------------------------------------------------------
-    def _admit(self, block: _Block) -> bytes:
+    def _admit(self, block: Pending) -> bytes:
         """Write ``block`` as far as it has come, if nothing is in its way; else it waits."""
         if self._line or self._is_busy():
             block.state = "waiting"
@@ -301,7 +265,7 @@ class Encoder:
         self._held_bytes = 0
         return out
 
-    def _write(self, block: _Block) -> bytes:
+    def _write(self, block: Pending) -> bytes:
         """Open ``block`` on the wire with all it has said."""
         self._index += 1
         self._current = block
@@ -315,7 +279,7 @@ class Encoder:
         out += b"".join(self._delta(block, text) for text in deltas)
         return out + self._shut() if block.closed else out
 
-    def _first(self, block: _Block) -> bytes:
+    def _first(self, block: Pending) -> bytes:
         """``content_block`` of its start event."""
         opened, sign = block.opened, block.sign
         if block.whole:
@@ -335,12 +299,9 @@ class Encoder:
         return _EMPTY_THINKING
 
     def _head(self, kind: str) -> bytes:
-        word, member = _DELTAS[kind]
-        return b'event: content_block_delta\ndata: {"type":"content_block_delta","index":%d,"delta":{"type":"%s","%s":"' % (
-            self._index, word, member,
-        )  # fmt: skip
+        return _DELTA_HEAD % (self._index, *_DELTAS[kind])
 
-    def _delta(self, block: _Block, text: bytes) -> bytes:
+    def _delta(self, block: Pending, text: bytes) -> bytes:
         if block.opened.custom:  # free text becomes the one member of an object: its escapes are escaped again
             text = jsontext.escaped(text.decode())
         elif block.opened.kind == "tool":
@@ -376,40 +337,3 @@ class Encoder:
 
 def _event(kind: bytes, members: bytes) -> bytes:
     return b'event: %s\ndata: {"type":"%s",%s}\n\n' % (kind, kind, members)
-
-
-def _whole_block(number: int, value: Block) -> _Block | None:
-    """A block that came in one piece; None if it says nothing an Anthropic client could be told."""
-    match value:
-        case Text() | Refusal() | Image():
-            block = _Block(Open(block=number, kind="refusal" if isinstance(value, Refusal) else "text"))
-            block.deltas = [jsontext.escaped(outgoing.image_note(value) if isinstance(value, Image) else value.text)]
-            block.citations = list(value.citations) if isinstance(value, Text) else []
-            return block if block.deltas[0] else None
-        case Reasoning():
-            block = _Block(Open(block=number, kind="reasoning"))
-            block.deltas = [jsontext.escaped(value.text)] if value.text else []
-            if value.redacted or value.signature or value.data:
-                block.sign = Sign(
-                    block=number, signature=value.signature, data=value.data, item_id=value.item_id, origin=value.origin
-                )
-            if value.redacted and value.origin == ORIGIN:
-                block.sign, block.whole = None, msgspec.json.encode(outgoing.RedactedOut(value.data))
-            return None if block.mute else block
-        case ToolCall():
-            block = _Block(
-                Open(
-                    block=number, kind="tool", call_id=value.call_id, name=value.name, custom=value.custom,
-                    signature=value.signature, item_id=value.item_id, origin="gemini" if value.signature else "",
-                )
-            )  # fmt: skip
-            block.deltas = [jsontext.escaped(value.arguments)] if value.arguments else []
-            return block
-        case Opaque():
-            block = _Block(Open(block=number, kind="text"))
-            block.whole = value.raw
-            return block if value.origin == ORIGIN else None
-        case Audio() | Document() | ToolResult():
-            return None
-        case _:
-            assert_never(value)

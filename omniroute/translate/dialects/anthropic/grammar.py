@@ -6,6 +6,8 @@ States: ``new`` (nothing yet) -> ``open`` (message_start) -> ``ended`` (message_
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable
 from typing import Final
 
 from omniroute.translate.dialect import GrammarError
@@ -17,6 +19,8 @@ _DELTAS: Final = {
     "tool_use": {"input_json_delta": "partial_json"},
     "redacted_thinking": {},
 }
+_HALF: Final = re.compile(rb"(?<!\\)((?:\\\\)*)\\u[dD][89a-fA-F][0-9a-fA-F]{2}")
+"""Half of a surrogate pair, escaped: the other half may be in the next delta, so it is allowed, and no reader's."""
 _SAYS: Final = {"text": {"text_delta"}, "thinking": {"thinking_delta", "signature_delta"}}
 """Deltas of which a block of the kind needs one, or it is empty."""
 
@@ -24,7 +28,7 @@ _SAYS: Final = {"text": {"text_delta"}, "thinking": {"thinking_delta", "signatur
 class Checker:
     """A ``dialect.Checker``."""
 
-    __slots__ = ("_blocks", "_deltas", "_events", "_kind", "_state")
+    __slots__ = ("_blocks", "_deltas", "_events", "_kind", "_rules", "_state")
 
     def __init__(self) -> None:
         self._state = "new"
@@ -34,45 +38,51 @@ class Checker:
         self._deltas: set[str] = set()
         """Kinds of deltas the open block has had."""
         self._events = 0
+        self._rules: dict[str, Callable[[dict[str, object]], None]] = {
+            "message_start": self._message_start,
+            "content_block_start": self._block_start,
+            "content_block_delta": self._block_delta,
+            "content_block_stop": self._block_stop,
+            "message_delta": self._message_delta,
+            "message_stop": self._message_stop,
+            "error": self._error,
+            "ping": self._ping,
+        }
 
     def event(self, name: bytes, data: bytes) -> None:
         """One event."""
         self._events += 1
         try:
-            value = decode_vendor(data)
+            value = decode_vendor(_HALF.sub(rb"\1\\ufffd", data))
         except ValueError as error:
             raise self._broken("data is not JSON") from error
         if not isinstance(value, dict):
             raise self._broken("data is no object")
-        kind = value.get("type")
-        self._need(kind == name.decode(), f"name {name!r} differs from type {kind!r}")
+        kind = _text(value.get("type"))
+        self._need(kind.encode() == name, f"name {name!r} differs from type {kind!r}")
         self._need(self._state not in ("done", "failed"), f"{kind} after the end")
-        match kind:
-            case "message_start":
-                self._message_start(value)
-            case "content_block_start":
-                self._block_start(value)
-            case "content_block_delta":
-                self._block_delta(value)
-            case "content_block_stop":
-                self._block_stop(value)
-            case "message_delta":
-                self._message_delta(value)
-            case "message_stop":
-                self._need(self._state == "ended", "message_stop without message_delta")
-                self._state = "done"
-            case "error":
-                error = value.get("error")
-                self._need(isinstance(error, dict) and _text(error.get("type")) != "", "an error without a type")
-                self._state = "failed"
-            case "ping":
-                self._need(self._state != "new", "a ping before the message")
-            case _:
-                raise self._broken(f"an event of no known type: {kind!r}")
+        rule = self._rules.get(kind)
+        if rule is None:
+            raise self._broken(f"an event of no known type: {kind!r}")
+        rule(value)
 
     def end(self) -> None:
         """The stream is over."""
         self._need(self._state in ("done", "failed"), f"the stream ends in state {self._state}")
+
+    def _message_stop(self, value: dict[str, object]) -> None:
+        del value
+        self._need(self._state == "ended", "message_stop without message_delta")
+        self._state = "done"
+
+    def _error(self, value: dict[str, object]) -> None:
+        told = value.get("error")
+        self._need(isinstance(told, dict) and _text(told.get("type")) != "", "an error without a type")
+        self._state = "failed"
+
+    def _ping(self, value: dict[str, object]) -> None:
+        del value
+        self._need(self._state != "new", "a ping before the message")
 
     def _message_start(self, value: dict[str, object]) -> None:
         self._need(self._state == "new", "a second message_start")

@@ -13,9 +13,9 @@ from omniroute.translate.canonical import ChatResponse
 from omniroute.translate.dialect import AnswerContext, Asked, Part, Peeked, Span
 from omniroute.translate.dialects.anthropic.answer import read_answer
 from omniroute.translate.dialects.anthropic.encoder import Encoder
-from omniroute.translate.dialects.anthropic.vendor import members
 from omniroute.translate.events import End
 from omniroute.translate.fold import unfold as events_of
+from omniroute.translate.members import member
 
 PATH: Final = "/messages"
 COUNT_PATH: Final = "/messages/count_tokens"
@@ -82,13 +82,9 @@ def path(peeked: Peeked, model: str) -> str:
 def unfold(body: bytes) -> bytes | None:
     """A whole message, sent where a stream was asked for, as its stream; None if it is none."""
     try:
-        kind, content = members(body, b"type", b"content")
-        if kind != b'"message"' or not content.startswith(b"["):
-            return None
-        answer = read_answer(body, Quirks())
+        return _streamed(read_answer(body, Quirks())) if member(body, b"type") == b'"message"' else None
     except ValueError:
         return None
-    return _streamed(answer)
 
 
 def _streamed(answer: ChatResponse) -> bytes:

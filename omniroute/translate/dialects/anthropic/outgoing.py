@@ -9,8 +9,8 @@ import msgspec
 
 from omniroute.translate import carriers
 from omniroute.translate.canonical import Citation, Finish, FinishClass, Image, Inline
-from omniroute.translate.dialects.anthropic.vendor import ORIGIN
 from omniroute.translate.dialects.anthropic.usage import WireUsage
+from omniroute.translate.dialects.anthropic.vendor import ORIGIN
 
 _REASONS: Final[Mapping[FinishClass, str]] = {
     "stop": "end_turn",
@@ -80,7 +80,7 @@ class Message(msgspec.Struct, frozen=True, kw_only=True, tag="message", tag_fiel
 
 
 def write_stop(finish: Finish, *, called: bool, refused: bool) -> Stop:
-    """``finish`` in Anthropic's words. ``called``, ``refused``: what the answer was seen to hold decides over a stop."""
+    """``finish`` in Anthropic's words. ``called``, ``refused``: what the answer holds decides over a plain stop."""
     reason = finish.reason
     if reason == "stop" and (called or refused):
         return Stop("tool_use" if called else "refusal")

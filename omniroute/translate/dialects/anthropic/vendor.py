@@ -1,12 +1,11 @@
 """What Anthropic and those who speak like it send, taken apart without trusting it: members, texts, blocks.
 
-Values are found by their place (``jsonspan``) and read one by one, so that half a surrogate pair in one text, or a member
-of an unexpected type, costs that text or member and nothing else.
+Values are found by their place and read one by one, so that half a surrogate pair in one text, or a member of an
+unexpected type, costs that text or member and nothing else.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Final
 
@@ -14,10 +13,12 @@ from omniroute._speedups import jsonspan
 from omniroute.translate import jsontext
 from omniroute.translate.canonical import Block, Citation, Finish, FinishClass, Json, Reasoning, Text, ToolCall
 from omniroute.translate.canonical import Opaque as OpaqueBlock
+from omniroute.translate.members import items, member, members, word
 
 ORIGIN: Final = "anthropic"
 
-_ESCAPED: Final = re.compile(rb'(?:[^\x00-\x1f"\\]|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*+')
+MAX_CITATIONS: Final = 4096
+"""Of one text."""
 
 _CLASSES: Final[Mapping[str, FinishClass]] = {
     "end_turn": "stop",
@@ -30,35 +31,9 @@ _CLASSES: Final[Mapping[str, FinishClass]] = {
 }
 
 
-def members(data: bytes, *names: bytes) -> tuple[bytes, ...]:
-    """The JSON of each of ``names`` in the object ``data``, b"" where absent. Raises ValueError if it is no object."""
-    return tuple(b"" if span is None else data[span[0] : span[1]] for span in jsonspan.spans(data, names))
-
-
-def escaped_of(raw: bytes) -> bytes:
-    """The text of a JSON string, still escaped and well-formed; b"" for anything else."""
-    text = jsontext.inner(raw)
-    if text is None:
-        return b""
-    if _ESCAPED.fullmatch(text) is None or not _is_utf8(text):
-        return jsontext.escaped(jsontext.unescaped(text))
-    return text
-
-
-def text_of(raw: bytes) -> str:
-    """The text of a JSON string; "" for anything else."""
-    text = jsontext.inner(raw)
-    return "" if text is None else jsontext.unescaped(text)
-
-
-def index_of(raw: bytes) -> int:
-    """A block's index; 0 if it is none."""
-    return int(raw) if raw.isdigit() and len(raw) < 10 else 0
-
-
 def object_text(raw: bytes) -> str:
     """A tool's ``input`` as text: compact, nothing spelled anew; "" if there is none."""
-    if not raw or raw == b"null":
+    if not raw:
         return ""
     try:
         return jsontext.compact(raw).decode()
@@ -85,23 +60,22 @@ def with_member(raw: bytes, name: bytes, value: bytes) -> bytes:
 
 
 def read_block(raw: bytes) -> Block | None:
-    """One block of an answer's ``content``; None if it says nothing. Raises ValueError if it is no object."""
-    kind_raw, text, citations = members(raw, b"type", b"text", b"citations")
-    kind = text_of(kind_raw)
+    """One block of an answer's ``content``; None if it says nothing."""
+    kind = word(member(raw, b"type"))
     match kind:
         case "text":
-            return Text(text=text_of(text), citations=read_citations(citations))
+            said, citations = members(raw, (b"text", b"citations"))
+            return Text(text=word(said), citations=read_citations(citations))
         case "thinking":
-            thinking, signature = members(raw, b"thinking", b"signature")
-            return Reasoning(text=text_of(thinking), signature=text_of(signature), origin=ORIGIN)
+            thinking, signature = members(raw, (b"thinking", b"signature"))
+            return Reasoning(text=word(thinking), signature=word(signature), origin=ORIGIN)
         case "redacted_thinking":
-            (data,) = members(raw, b"data")
-            return Reasoning(data=text_of(data), redacted=True, origin=ORIGIN)
+            return Reasoning(data=word(member(raw, b"data")), redacted=True, origin=ORIGIN)
         case "tool_use":
-            call_id, name, given = members(raw, b"id", b"name", b"input")
-            if not text_of(name):
+            call_id, name, given = members(raw, (b"id", b"name", b"input"))
+            if not word(name):
                 return None  # no call is made of something nameless
-            return ToolCall(call_id=text_of(call_id), name=text_of(name), arguments=object_text(given))
+            return ToolCall(call_id=word(call_id), name=word(name), arguments=object_text(given))
         case _:
             known = compact_or_nothing(raw)
             return OpaqueBlock(origin=ORIGIN, raw=known, kind=kind) if known else None
@@ -109,11 +83,8 @@ def read_block(raw: bytes) -> Block | None:
 
 def read_citations(raw: bytes) -> tuple[Citation, ...]:
     """A block's ``citations``."""
-    try:
-        spans = jsonspan.item_spans(raw) if raw.startswith(b"[") else ()
-        return tuple(cited for start, end in spans if (cited := read_citation(raw[start:end])) is not None)
-    except ValueError:
-        return ()
+    read = map(read_citation, items(raw, MAX_CITATIONS))
+    return tuple(citation for citation in read if citation is not None)
 
 
 def read_citation(raw: bytes) -> Citation | None:
@@ -121,13 +92,16 @@ def read_citation(raw: bytes) -> Citation | None:
     known = compact_or_nothing(raw)
     if not known.startswith(b"{"):
         return None
-    url, title, document, cited = members(known, b"url", b"title", b"document_title", b"cited_text")
+    url, title, document, cited, index = members(
+        known, (b"url", b"title", b"document_title", b"cited_text", b"encrypted_index")
+    )
+    foreign = index == b'""'  # ours, for a web source of another vendor's
     return Citation(
-        url=text_of(url),
-        title=text_of(title) or text_of(document),
-        cited_text=text_of(cited),
-        origin=ORIGIN,
-        raw=known,
+        url=word(url),
+        title=word(title) or word(document),
+        cited_text=word(cited),
+        origin="" if foreign else ORIGIN,
+        raw=b"" if foreign else known,
     )
 
 
@@ -137,17 +111,7 @@ def read_finish(reason: str, sequence: str, details: bytes, *, called: bool) -> 
     if kind in (None, "stop") and called:
         return Finish(reason="tool", raw=reason, unknown=kind is None)
     if kind == "filter":
-        category, explanation = members(details, b"category", b"explanation") if details[:1] == b"{" else (b"", b"")
-        return Finish(reason="filter", detail=text_of(explanation), category=text_of(category), raw=reason)
+        category, explanation = members(details, (b"category", b"explanation"))
+        return Finish(reason="filter", detail=word(explanation), category=word(category), raw=reason)
     detail = sequence if kind == "stop_sequence" else ""
     return Finish(reason=kind or "stop", detail=detail, raw=reason, unknown=kind is None)
-
-
-def _is_utf8(text: bytes) -> bool:
-    if text.isascii():
-        return True
-    try:
-        text.decode()
-    except UnicodeDecodeError:
-        return False
-    return True

@@ -27,7 +27,6 @@ from omniroute.translate.canonical import (
     Turn,
 )
 from omniroute.translate.dialects.gemini.schema import (
-    NOTHING,
     Blob,
     Content,
     FileData,

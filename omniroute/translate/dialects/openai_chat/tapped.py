@@ -34,6 +34,11 @@ class TapFlow:
         return self._failure
 
     @property
+    def told(self) -> bool:
+        """The client's bytes hold the failure."""
+        return self.failure is not None
+
+    @property
     def usage(self) -> Usage:
         """Counts so far."""
         return usage_of(self.reader.usage) if self.reader.usage else Usage()

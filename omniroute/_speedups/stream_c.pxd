@@ -1,0 +1,60 @@
+from omniroute._speedups.framing_c cimport Event, Scan
+from omniroute._speedups.shapes_c cimport Match, Shapes, Tag
+from omniroute._speedups.translator_c cimport OutBuffer, Translator
+
+cdef struct Lane:
+    int shape
+    int choice
+    int index
+    bint leads              # no lane before it has its shape
+    bint keep
+    bint silent
+    int first_tag           # its tags are core.tags[first_tag:first_tag + tag_count]
+    int tag_count
+    const char* head
+    Py_ssize_t head_size
+    const char* middle      # NULL: there is no number in the frame
+    Py_ssize_t middle_size
+    const char* tail
+    Py_ssize_t tail_size
+    # What it has carried since it was armed.
+    Py_ssize_t deltas
+    Py_ssize_t text_bytes
+    OutBuffer kept
+    OutBuffer stash
+
+cdef class StreamCore(Translator):
+    cdef public Py_ssize_t sequence
+    cdef readonly bint content
+    cdef readonly bint cut
+    cdef readonly Py_ssize_t events
+    cdef object machine
+    cdef object ask_machine         # its `event` or `forward`
+    cdef bint forward
+    cdef bint use_lanes
+    cdef bint asking                # the machine is being called
+    cdef bint cr_passed             # the last block went on and ended with CR: its LF may follow
+    cdef Py_ssize_t max_event_bytes
+    cdef Py_ssize_t kept_bytes      # over all lanes, over all of the stream
+    cdef Shapes shapes
+    cdef Scan scan
+    cdef Event event                # of the block at hand
+    cdef OutBuffer held             # the incomplete block
+    cdef OutBuffer joined           # data of an event of several data lines
+    cdef Lane* lanes
+    cdef int lane_count             # armed
+    cdef int lane_room              # allocated; those behind lane_count own buffers too
+    cdef Tag* tags
+    cdef int tag_room
+    cdef list armed                 # keeps the bytes alive that lanes and tags point into
+    cdef list blocks                # of the armed lanes, for `caught`
+
+    cdef int run(self, const char* data, Py_ssize_t size, OutBuffer* out) except -1
+    cdef bint is_too_large(self, const char* block, Py_ssize_t size) noexcept
+    cdef int look(self, int kind, const char* block, Py_ssize_t size, OutBuffer* out) except -1
+    cdef int pass_by(self, Lane* lane, const Match* match, OutBuffer* out) except -1
+    cdef int ask(self, const char* block, Py_ssize_t size, OutBuffer* out) except -1
+    cdef int resume(self) except -1
+    cdef int arm(self, object armed) except -1
+    cdef int make_room(self, int lanes, int tags) except -1
+    cdef int drop_all(self) except -1

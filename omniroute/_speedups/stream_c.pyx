@@ -1,0 +1,380 @@
+# cython: boundscheck=False, wraparound=False, initializedcheck=False
+"""The compiled half of ``stream_py``: same names, same bytes, same calls; its docstring has the theory.
+
+Between two calls of the machine no Python object is made. Blocks are cut and read where they lie in the read buffer,
+and when forwarding a run of them is appended to the output in one piece; only the incomplete block at the end of a
+read is copied aside. A hot event is its frame around a copy of its text.
+"""
+
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
+from libc.stdlib cimport free, realloc
+from libc.string cimport memcpy, memset
+
+from omniroute._speedups.framing_c cimport begin_scan, block_end, is_complete, next_block, read_block
+from omniroute._speedups.jsonspan_c cimport skip_blanks
+from omniroute._speedups.shapes_c cimport Match, Shapes, Tag, tag_in
+from omniroute._speedups.translator_c cimport OutBuffer, Translator, out_append, out_free, out_reserve
+
+# Buffers grow by doubling and never shrink; a stream that held one large event would keep its size for good.
+cdef enum:
+    KEEP_HELD_BYTES = 8192
+
+cdef enum:
+    MAX_DIGITS = 20
+
+# What becomes of a block.
+cdef enum:
+    STAYS = 0       # nothing of it goes on, or what does is written
+    GOES_ON = 1     # as it came
+    ASKED = 2       # the machine says
+
+MAX_EVENT_BYTES = 16 * 1024 * 1024
+
+
+cdef class StreamCore(Translator):
+    """See ``stream_py.StreamCore``."""
+
+    def __init__(
+        self, machine, *, str framing not None, shapes, bint forward=False, bint lanes=True,
+        Py_ssize_t max_event_bytes=MAX_EVENT_BYTES,
+    ):
+        face = "forward" if forward else "event"
+        if not hasattr(machine, face):
+            raise TypeError(f"{type(machine).__name__} has no {face}")
+        if not begin_scan(&self.scan, framing):
+            raise ValueError(f"framing {framing!r} is none of sse, ndjson")
+        self.machine = machine
+        self.ask_machine = getattr(machine, face)
+        self.shapes = shapes if isinstance(shapes, Shapes) else Shapes(getattr(shapes, "specs", shapes))
+        self.forward = forward
+        self.use_lanes = lanes
+        self.max_event_bytes = max_event_bytes
+        self.armed = []
+        self.blocks = []
+
+    def __dealloc__(self):
+        cdef int i
+        for i in range(self.lane_room):
+            out_free(&self.lanes[i].kept)
+            out_free(&self.lanes[i].stash)
+        free(self.lanes)
+        free(self.tags)
+        out_free(&self.held)
+        out_free(&self.joined)
+
+    def feed(self, bytes data not None):
+        """See ``stream_py.StreamCore.feed``."""
+        cdef OutBuffer out
+        memset(&out, 0, sizeof(OutBuffer))
+        try:
+            self.run(PyBytes_AS_STRING(data), PyBytes_GET_SIZE(data), &out)
+            return PyBytes_FromStringAndSize(out.data, out.size)
+        finally:
+            out_free(&out)
+
+    def finish(self):
+        """See ``stream_py.StreamCore.finish``."""
+        cdef OutBuffer out
+        memset(&out, 0, sizeof(OutBuffer))
+        try:
+            self.finish_into(&out)
+            return PyBytes_FromStringAndSize(out.data, out.size)
+        finally:
+            out_free(&out)
+
+    def settle(self):
+        """See ``stream_py.StreamCore.settle``."""
+        cdef Lane* lane
+        cdef int i
+        for i in range(self.lane_count):
+            lane = &self.lanes[i]
+            if lane.deltas:
+                deltas, text_bytes = lane.deltas, lane.text_bytes
+                kept, stash = taken(&lane.kept), taken(&lane.stash)
+                lane.deltas = lane.text_bytes = 0
+                self.machine.caught(self.blocks[i], deltas, text_bytes, kept, stash)
+        self.machine.begin(self)
+
+    cdef int feed_into(self, const char* data, Py_ssize_t size, OutBuffer* out) except -1:
+        return self.run(data, size, out)
+
+    cdef int finish_into(self, OutBuffer* out) except -1:
+        cdef int fate = STAYS
+        if self.asking:
+            raise RuntimeError("a machine must not finish the core that asks it")
+        if self.overflow:
+            return 0
+        if not self.done and self.held.size:
+            read_block(self.scan.kind, self.held.data, self.held.size, &self.event, &self.joined)
+            if skip_blanks(self.held.data, 0, self.held.size) == self.held.size:
+                fate = GOES_ON if self.forward else STAYS
+            elif not is_complete(self.event.data, self.event.data_size):
+                self.cut = True
+            else:
+                fate = self.look(self.scan.kind, self.held.data, self.held.size, out)
+                if fate == ASKED:
+                    fate = self.ask(self.held.data, self.held.size, out)
+            if fate == GOES_ON:
+                out_append(out, self.held.data, self.held.size)
+        out_free(&self.held)
+        if not self.overflow:
+            self.asking = True
+            try:
+                self.settle()
+                append_bytes(out, self.machine.finish())
+                self.resume()
+            finally:
+                self.asking = False
+        return 0
+
+    cdef int run(self, const char* data, Py_ssize_t size, OutBuffer* out) except -1:
+        """Cut ``data`` into blocks and deal with each."""
+        cdef Py_ssize_t at = 0              # where the current block begins in data
+        cdef Py_ssize_t run_start = 0       # goes on, not yet appended: data[run_start:at)
+        cdef Py_ssize_t end, length
+        cdef const char* block
+        cdef int kind, fate
+        if self.asking:
+            raise RuntimeError("a machine must not feed the core that asks it")
+        if self.overflow or size == 0:
+            return 0
+        if self.scan.lf_owed:
+            # Owed only at the start of a read, where nothing is held and nothing is waiting to be appended.
+            self.scan.lf_owed = False
+            if data[0] == c"\n":
+                at = 1
+                run_start = 0 if self.cr_passed else 1
+        while not self.done and not self.overflow:
+            end = block_end(&self.scan, data, at, size)
+            if end < 0:
+                break
+            kind = self.scan.kind
+            next_block(&self.scan)
+            if self.held.size:
+                out_append(&self.held, data + at, end - at)
+                block = self.held.data
+                length = self.held.size
+            else:
+                block = data + at
+                length = end - at
+            if self.is_too_large(block, length):
+                self.drop_all()
+                break
+            fate = self.look(kind, block, length, out)
+            if fate != GOES_ON and at > run_start:
+                out_append(out, data + run_start, at - run_start)
+                run_start = at
+            if fate == ASKED:
+                fate = self.ask(block, length, out)
+            if fate == GOES_ON:
+                self.cr_passed = block[length - 1] == c"\r"
+            if self.held.size:
+                # What is held comes before everything in data, so there is no run yet.
+                if fate == GOES_ON:
+                    out_append(out, block, length)
+                if self.held.capacity > KEEP_HELD_BYTES:
+                    out_free(&self.held)
+                self.held.size = 0
+                run_start = end
+            elif fate == STAYS:
+                run_start = end
+            at = end
+        if at > run_start:
+            out_append(out, data + run_start, at - run_start)
+        if size > at and not self.done and not self.overflow:
+            if self.held.size + (size - at) > self.max_event_bytes:
+                return self.drop_all()
+            out_append(&self.held, data + at, size - at)
+        return 0
+
+    cdef inline bint is_too_large(self, const char* block, Py_ssize_t size) noexcept:
+        # The LF of a last CRLF is not counted: in another split of the same bytes it would not be part of the block.
+        if size >= 2 and block[size - 1] == c"\n" and block[size - 2] == c"\r":
+            size -= 1
+        return size > self.max_event_bytes
+
+    cdef int drop_all(self) except -1:
+        self.overflow = True
+        out_free(&self.held)
+        return 0
+
+    cdef int look(self, int kind, const char* block, Py_ssize_t size, OutBuffer* out) except -1:
+        """What becomes of a block; a hot event is written."""
+        cdef Match match
+        cdef Lane* lane
+        cdef int i, j
+        read_block(kind, block, size, &self.event, &self.joined)
+        if self.event.data_size == 0:
+            return GOES_ON if self.forward else STAYS
+        self.events += 1
+        for i in range(self.lane_count):
+            if not self.lanes[i].leads:
+                continue
+            if not self.shapes.has(self.lanes[i].shape, self.event.data, self.event.data_size, &match):
+                continue
+            for j in range(i, self.lane_count):
+                lane = &self.lanes[j]
+                if lane.shape != self.lanes[i].shape or lane.choice != match.choice or lane.index != match.index:
+                    continue
+                if tag_in(
+                    self.event.data + match.text_start, match.text_end - match.text_start, match.text_escaped,
+                    &self.tags[lane.first_tag], lane.tag_count,
+                ):
+                    return ASKED
+                return self.pass_by(lane, &match, out)
+        return ASKED
+
+    cdef int pass_by(self, Lane* lane, const Match* match, OutBuffer* out) except -1:
+        """Let the event at hand pass through ``lane``."""
+        cdef const char* text = self.event.data + match.text_start
+        cdef Py_ssize_t size = match.text_end - match.text_start
+        if match.stash_end:
+            lane.stash.size = 0
+            out_append(&lane.stash, self.event.data + match.stash_start, match.stash_end - match.stash_start)
+        if lane.keep and not self.forward:
+            self.kept_bytes += size
+            if self.kept_bytes > self.max_event_bytes:
+                self.overflow = True
+                return STAYS
+            out_append(&lane.kept, text, size)
+        lane.deltas += 1
+        lane.text_bytes += size
+        self.content = True
+        if self.forward:
+            return GOES_ON
+        if not lane.silent:
+            out_reserve(out, lane.head_size + MAX_DIGITS + lane.middle_size + size + lane.tail_size)
+            write(out, lane.head, lane.head_size)
+            if lane.middle != NULL:
+                write_number(out, self.sequence)
+                write(out, lane.middle, lane.middle_size)
+                self.sequence += 1
+            write(out, text, size)
+            write(out, lane.tail, lane.tail_size)
+        return STAYS
+
+    cdef int ask(self, const char* block, Py_ssize_t size, OutBuffer* out) except -1:
+        """What the machine makes of the event at hand."""
+        cdef bytes name = PyBytes_FromStringAndSize(self.event.name, self.event.name_size)
+        cdef bytes data = PyBytes_FromStringAndSize(self.event.data, self.event.data_size)
+        cdef bytes whole
+        cdef object made
+        self.asking = True
+        try:
+            self.settle()
+            if self.forward:
+                whole = PyBytes_FromStringAndSize(block, size)
+                made = self.ask_machine(name, data, whole)
+                if made is not whole:
+                    append_bytes(out, made)
+                    self.cr_passed = made.endswith(b"\r")
+                self.resume()
+                return GOES_ON if made is whole else STAYS
+            append_bytes(out, self.ask_machine(name, data))
+            self.resume()
+        finally:
+            self.asking = False
+        return STAYS
+
+    cdef int resume(self) except -1:
+        """Take over what the machine has come to, and its lanes."""
+        cdef object machine = self.machine
+        machine.settle(self)
+        self.content = self.content or machine.content
+        self.done = machine.done
+        self.finished = machine.finished
+        self.lane_count = 0
+        self.armed = []
+        self.blocks = []
+        if self.use_lanes and not self.done:
+            for lane in machine.lanes():
+                self.arm(lane)
+        return 0
+
+    cdef int arm(self, object armed) except -1:
+        """One more lane."""
+        cdef object hot = armed.hot, frame = armed.frame
+        cdef bytes head = frame.head, tail = frame.tail, middle = frame.middle
+        cdef tuple tags = armed.tags
+        cdef int number = self.lane_count, first_tag = 0, i
+        cdef Lane* lane
+        if number:
+            first_tag = self.lanes[number - 1].first_tag + self.lanes[number - 1].tag_count
+        self.make_room(number + 1, first_tag + len(tags))
+        lane = &self.lanes[number]
+        lane.shape, lane.choice, lane.index = hot.shape, hot.choice, hot.index
+        if not 0 <= lane.shape < self.shapes.count:
+            raise ValueError(f"there is no shape {hot.shape}")
+        lane.leads = True
+        for i in range(number):
+            if self.lanes[i].shape == lane.shape:
+                lane.leads = False
+        lane.keep, lane.silent = frame.keep, frame.silent
+        lane.head, lane.head_size = point_to(head), len(head)
+        lane.tail, lane.tail_size = point_to(tail), len(tail)
+        lane.middle, lane.middle_size = NULL, 0
+        if middle is not None:
+            lane.middle, lane.middle_size = point_to(middle), len(middle)
+        lane.first_tag, lane.tag_count = first_tag, len(tags)
+        for i in range(lane.tag_count):
+            self.tags[first_tag + i].text = point_to(<bytes?> tags[i])
+            self.tags[first_tag + i].size = len(tags[i])
+        lane.deltas = lane.text_bytes = lane.kept.size = lane.stash.size = 0
+        self.armed.append((head, middle, tail, tags))
+        self.blocks.append(hot.block)
+        self.lane_count += 1
+        return 0
+
+    cdef int make_room(self, int lanes, int tags) except -1:
+        cdef void* grown
+        if lanes > self.lane_room:
+            grown = realloc(self.lanes, 2 * lanes * sizeof(Lane))
+            if grown == NULL:
+                raise MemoryError
+            self.lanes = <Lane*> grown
+            memset(self.lanes + self.lane_room, 0, (2 * lanes - self.lane_room) * sizeof(Lane))
+            self.lane_room = 2 * lanes
+        if tags > self.tag_room:
+            grown = realloc(self.tags, 2 * tags * sizeof(Tag))
+            if grown == NULL:
+                raise MemoryError
+            self.tags = <Tag*> grown
+            self.tag_room = 2 * tags
+        return 0
+
+
+cdef const char* point_to(bytes data):
+    """Its bytes, as long as somebody holds it."""
+    return PyBytes_AS_STRING(data)
+
+
+cdef bytes taken(OutBuffer* buffer):
+    """What is in ``buffer``, which is empty then."""
+    cdef bytes data = PyBytes_FromStringAndSize(buffer.data, buffer.size)
+    buffer.size = 0
+    if buffer.capacity > KEEP_HELD_BYTES:
+        out_free(buffer)
+    return data
+
+
+cdef int append_bytes(OutBuffer* out, object data) except -1:
+    return out_append(out, PyBytes_AS_STRING(<bytes?> data), PyBytes_GET_SIZE(data))
+
+
+cdef inline void write(OutBuffer* out, const char* data, Py_ssize_t size) noexcept:
+    """Append; there is room."""
+    memcpy(out.data + out.size, data, size)
+    out.size += size
+
+
+cdef void write_number(OutBuffer* out, Py_ssize_t number) noexcept:
+    """Append in decimal; there is room for MAX_DIGITS, and counters are not negative."""
+    cdef char digits[MAX_DIGITS]
+    cdef int at = MAX_DIGITS
+    while True:
+        at -= 1
+        digits[at] = c"0" + <char> (number % 10)
+        number //= 10
+        if number == 0:
+            break
+    write(out, digits + at, MAX_DIGITS - at)

@@ -1,0 +1,139 @@
+"""Clients of each dialect in front of upstreams of each dialect: what both sides see, and what is written down."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+
+from omniroute.errors import UpstreamError
+from tests.pipeline.house import DOORS, JSON, Answer, House, connection, house, snapshot
+from tests.pipeline.speech import ANSWERS, ASKS, TEXT
+
+PAIRS = [(near, far) for near in ASKS if near in DOORS for far in ANSWERS if far in DOORS[near].pairs]
+NEARS = sorted({near for near, _ in PAIRS})
+
+
+def upstream(*dialects: str) -> list[Answer]:
+    """What upstreams of these dialects say to one request each, streamed."""
+    return [Answer(headers=((b"content-type", ANSWERS[name].content_type),), body=ANSWERS[name].stream) for name in dialects]
+
+
+def speaking(*dialects: str) -> list[object]:
+    return [connection(f"{number}-{name}", dialect=name, priority=number) for number, name in enumerate(dialects)]
+
+
+def payload(h: House) -> bytes:
+    """What the client got, without the framing of its chunks."""
+    _, _, rest = h.received().partition(b"HEAD ")
+    if not h.reply.streamed:
+        return rest
+    found = b""
+    while rest:
+        size, _, rest = rest.partition(b"\r\n")
+        found, rest = found + rest[: int(size, 16)], rest[int(size, 16) + 2 :]
+    return found
+
+
+def events(near: str, stream: bytes) -> list[tuple[bytes, bytes]]:
+    """Name and data of each event of a client's stream."""
+    if near == "ollama":
+        return [(b"", one) for one in stream.splitlines() if one]
+    found = []
+    for block in stream.split(b"\n\n"):
+        fields = dict(one.partition(b": ")[::2] for one in block.splitlines() if not one.startswith(b":"))
+        if b"data" in fields:
+            found.append((fields.get(b"event", b""), fields[b"data"]))
+    return found
+
+
+def check(near: str, stream: bytes) -> list[tuple[bytes, bytes]]:
+    """The events of a client's stream, whose grammar is right."""
+    checker = DOORS[near].client.checker()
+    found = events(near, stream)
+    for name, data in found:
+        checker.event(name, data)
+    checker.end()
+    return found
+
+
+def text_in(data: bytes) -> bool:
+    return TEXT.encode() in data.replace(rb"\u003c", b"<").replace(rb"\u003e", b">")
+
+
+@pytest.mark.parametrize(("near", "far"), PAIRS)
+async def test_a_whole_answer(near: str, far: str) -> None:
+    said = ANSWERS[far]
+    async with house(Answer(body=said.whole), configured=snapshot(*speaking(far))) as h:
+        await h.ask(near)
+        assert text_in(h.reply.body)
+        msgspec.json.decode(h.reply.body)
+        assert h.reply.headers[b"content-type"] == b"application/json"
+        (sent,) = h.upstream.requests
+        assert sent.path == said.path
+        assert said.credential in dict(sent.headers)
+        assert b"Say hi" in b"".join(sent.body)
+        (record,) = h.journal.records
+        assert (record.outcome, record.usage.known, record.usage.input_total, record.usage.output_total) == (
+            "ok", True, 7, 3,
+        )  # fmt: skip
+
+
+@pytest.mark.parametrize(("near", "far"), PAIRS)
+async def test_a_stream(near: str, far: str) -> None:
+    said = ANSWERS[far]
+    async with house(*upstream(far), configured=snapshot(*speaking(far))) as h:
+        await h.ask(near, stream=True)
+        stream = payload(h)
+        check(near, stream)
+        assert text_in(stream)
+        assert h.reply.headers[b"content-type"] == dict(DOORS[near].client.stream_headers)[b"content-type"]
+        assert h.upstream.requests[0].path == said.stream_path
+        (record,) = h.journal.records
+        assert (record.outcome, record.streamed, record.usage.input_total, record.usage.output_total) == (
+            "ok", True, 7, 3,
+        )  # fmt: skip
+        assert h.summaries[0].first_token_ms >= 0
+
+
+@pytest.mark.parametrize(("near", "far"), PAIRS)
+async def test_a_failure_before_anything_was_said_is_the_next_targets_chance(near: str, far: str) -> None:
+    said = ANSWERS[far]
+    both = snapshot(*speaking(far, "openai_chat"))
+    failing = Answer(headers=((b"content-type", said.content_type),), body=said.head + said.failure)
+    async with house(failing, *upstream("openai_chat"), configured=both) as h:
+        await h.ask(near, stream=True)
+        assert [record.outcome for record in h.journal.records] == ["upstream_error", "ok"]
+        stream = payload(h)
+        check(near, stream)
+        assert b"gpu on fire" not in stream
+        assert text_in(stream)
+
+
+@pytest.mark.parametrize(("near", "far"), PAIRS)
+@pytest.mark.parametrize("cut", [False, True])
+async def test_a_failure_after_it_is_told_in_the_clients_dialect(near: str, far: str, cut: bool) -> None:
+    said = ANSWERS[far]
+    body = said.head + said.said + (b"" if cut else said.failure)
+    both = snapshot(*speaking(far, "openai_chat"))
+    async with house(Answer(headers=((b"content-type", said.content_type),), body=body), configured=both) as h:
+        await h.ask(near, stream=True)
+        stream = payload(h)
+        assert text_in(stream)
+        if near != far:  # bytes that pass are the upstream's own words, up to and including its error
+            check(near, stream)
+        assert (b"gpu on fire" in stream) is not cut
+        assert b"error" in events(near, stream)[-1][1]
+        (record,) = h.journal.records
+        assert record.outcome == "upstream_error"
+        assert record.error_class == ("truncated" if cut else "in_band_error")
+
+
+@pytest.mark.parametrize(("near", "far"), PAIRS)
+async def test_an_error_under_a_success_is_a_failure(near: str, far: str) -> None:
+    failing = Answer(headers=JSON, body=b'{"error":{"message":"gpu on fire","type":"server_error","code":500}}')
+    async with house(failing, configured=snapshot(*speaking(far))) as h:
+        with pytest.raises(UpstreamError, match="gpu on fire") as caught:
+            await h.ask(near)
+        assert DOORS[near].client.error_status(caught.value) >= 500
+        assert b"gpu on fire" in DOORS[near].client.error_body(caught.value, "req_1")
+        assert not h.reply.begun
