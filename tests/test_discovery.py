@@ -65,4 +65,3 @@ def test_dialects_of_this_tree() -> None:
     for dialect in dialects.values():
         assert isinstance(dialect, Dialect)
         assert dialect.client is not None or dialect.upstream is not None
-        assert dialect.path.startswith("/")

@@ -16,7 +16,8 @@ from omniroute.errors import (
     Unauthenticated,
     UnknownModel,
 )
-from omniroute.translate.dialects.openai_chat.errors import body_error, error_body, error_event, error_status
+from omniroute.translate.dialects.openai_chat.errors import body_error, error_event
+from omniroute.translate.openai_bodies import error_body, error_status
 
 
 @pytest.mark.parametrize(

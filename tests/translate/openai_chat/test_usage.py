@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from omniroute._speedups import SseTap
 from omniroute.domain import Usage
-from omniroute.translate.dialects.openai_chat.usage import usage_of, usage_of_body, write_usage
+from omniroute.translate.dialects.openai_chat.usage import usage_of, usage_of_body
+from omniroute.translate.openai_bodies import write_usage
 
 RECORDED: Final = Path(__file__).parents[4] / "shared" / "fixtures" / "recorded"
 
