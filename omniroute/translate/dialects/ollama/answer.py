@@ -60,8 +60,8 @@ def read_answer(body: bytes, quirks: Quirks) -> ChatResponse:
     blocks: list[Block] = []
     if thinking := jsontext.unescaped(text_of(message.thinking)):
         blocks.append(Reasoning(text=thinking))
-    if text := jsontext.unescaped(text_of(message.content)):
-        blocks.append(Text(text=text, logprobs=logprobs_of(told)))
+    if jsontext.inner(message.content) is not None:  # an empty text beside calls is not no text
+        blocks.append(Text(text=jsontext.unescaped(text_of(message.content)), logprobs=logprobs_of(told)))
     pictures = images_of(told, message)
     blocks.extend(Image(source=Inline(media_type_of(image) or "image/png", image)) for image in pictures)
     calls = calls_of(message)
