@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import Final
 
 import msgspec
 
@@ -36,6 +37,8 @@ from omniroute.translate.dialects.ollama.told import (
     text_of,
     usage_of,
 )
+
+_BLANK_LINE: Final = "\n\n"
 
 
 def read_failure(body: bytes) -> bytes | None:
@@ -103,7 +106,7 @@ def write_answer(response: ChatResponse, context: AnswerContext) -> bytes:
     for block in candidate.blocks:
         match block:
             case Text():
-                texts.append(block.text)
+                texts.append(_BLANK_LINE + block.text if block.apart and any(texts) else block.text)
                 logprobs = logprobs or block.logprobs
             case Refusal():
                 texts.append(block.text)
@@ -137,7 +140,7 @@ def write_answer(response: ChatResponse, context: AnswerContext) -> bytes:
             # When its first word came, a whole answer does not tell.
             durations(line, response.usage, total_ns=now_ns, prompt_ns=0),
             jsontext.escaped("".join(texts)),
-            thinking=jsontext.escaped("\n\n".join(thoughts)),
+            thinking=jsontext.escaped(_BLANK_LINE.join(thoughts)),
             images=tuple(images),
             calls=tuple(calls),
             generate=context.variant == GENERATE,
