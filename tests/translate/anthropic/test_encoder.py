@@ -20,7 +20,6 @@ from omniroute.translate.canonical import (
     ToolCall,
 )
 from omniroute.translate.dialect import AnswerContext
-from omniroute.translate.dialects.anthropic import pending
 from omniroute.translate.events import (
     Cite,
     Close,
@@ -362,7 +361,3 @@ def test_every_frame_writes_what_encode_writes(events: list[StreamEvent]) -> Non
             encoder.caught(event.block, event.text)
 
     assert out == plain
-
-
-def test_pending_blocks_say_what_they_are() -> None:
-    assert pending.whole_block(0, Text(text="")) is None

@@ -73,7 +73,8 @@ def write_count(request: ChatRequest, quirks: Quirks, notes: Notes) -> Outgoing:
 
 
 def _written(request: ChatRequest, quirks: Quirks, notes: Notes) -> tuple[RequestOut, Renamer, Renamer]:
-    refuse_state(request)
+    if request.origin != ORIGIN:
+        refuse_state(request)
     called = [block.name for turn in request.turns for block in turn.blocks if isinstance(block, ToolCall)]
     names = Renamer(ANTHROPIC_NAME, [*(tool.name for tool in request.tools if hasattr(tool, "name")), *called])
     ids = Renamer(ANTHROPIC_ID)
