@@ -48,7 +48,7 @@ class _Part(msgspec.Struct, frozen=True):
     file_url: str | None = None
     input_audio: _Sound | None = None
     annotations: list[Raw] | None = None
-    logprobs: Raw | None = None
+    logprobs: Raw = Raw()
 
 
 class _Annotation(msgspec.Struct, frozen=True):
@@ -91,7 +91,7 @@ def _text(part: _Part, at: str) -> Text:
     if part.text is None:
         raise _missing(at, "text")
     citations = tuple(citation_of(bytes(raw)) for raw in part.annotations or ())
-    logprobs = bytes(part.logprobs or b"")
+    logprobs = bytes(part.logprobs)
     return Text(text=part.text, citations=citations, logprobs=b"" if logprobs in (b"null", b"[]") else logprobs, at=at)
 
 

@@ -13,8 +13,8 @@ from omniroute.translate.canonical import ChatRequest, Json, Text
 from omniroute.translate.dialect import Asked, Peeked
 from omniroute.translate.dialects.openai_responses.items_in import read_input
 from omniroute.translate.dialects.openai_responses.settings import (
+    AskedText,
     ReasoningConfig,
-    TextConfig,
     read_format,
     read_thinking,
 )
@@ -42,7 +42,7 @@ class RequestBody(msgspec.Struct, frozen=True):
     tools: list[Raw] | None = None
     tool_choice: Raw = _NULL
     parallel_tool_calls: bool | None = None
-    text: TextConfig | None = None
+    text: AskedText | None = None
     reasoning: ReasoningConfig | None = None
     include: list[str] | None = None
     store: bool | None = None

@@ -23,6 +23,23 @@ class ReasoningConfig(msgspec.Struct, frozen=True, omit_defaults=True):
     generate_summary: str | None = None
 
 
+class AskedFormat(msgspec.Struct, frozen=True):
+    """``text.format`` as a client wrote it."""
+
+    type: Literal["text", "json_object", "json_schema"]
+    name: str | None = None
+    description: str | None = None
+    schema: Raw = Raw()
+    strict: bool | None = None
+
+
+class AskedText(msgspec.Struct, frozen=True):
+    """``text`` as a client wrote it."""
+
+    format: AskedFormat | None = None
+    verbosity: str | None = None
+
+
 class FormatConfig(msgspec.Struct, frozen=True, omit_defaults=True):
     """``text.format``: flat, unlike Chat's."""
 
@@ -53,7 +70,7 @@ def read_thinking(config: ReasoningConfig | None) -> Thinking | None:
     return Thinking(mode="adaptive", show=True, summary=summary, at="reasoning.summary") if summary else None
 
 
-def read_format(config: TextConfig | None) -> Format | None:
+def read_format(config: AskedText | None) -> Format | None:
     """What ``text.format`` asks for. Raises ClientError for a schema that is none."""
     told = None if config is None else config.format
     if told is None:

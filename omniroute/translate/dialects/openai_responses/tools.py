@@ -24,6 +24,16 @@ class _Typed(msgspec.Struct, frozen=True):
     type: str
 
 
+class _Told(msgspec.Struct, frozen=True):
+    """A tool the client runs, of either kind."""
+
+    name: str
+    description: str | None = None
+    parameters: Raw = Raw()
+    format: Raw = Raw()
+    strict: bool | None = None
+
+
 class FunctionTool(msgspec.Struct, frozen=True, tag="function", omit_defaults=True):
     """``strict`` is true where it is absent, so it is written even if false."""
 
@@ -62,8 +72,7 @@ _MODES: Final[dict[bytes, Literal["auto", "none", "required"]]] = {
 }
 
 _typed: Final = msgspec.json.Decoder(_Typed)
-_function: Final = msgspec.json.Decoder(FunctionTool)
-_custom: Final = msgspec.json.Decoder(CustomTool)
+_told: Final = msgspec.json.Decoder(_Told)
 _named: Final = msgspec.json.Decoder(_Named)
 _allowed: Final = msgspec.json.Decoder(_Allowed)
 _members: Final = msgspec.json.Decoder(dict[str, Raw])
@@ -80,29 +89,21 @@ def read_tools(tools: list[Raw] | None) -> tuple[Tool | ServerTool, ...]:
 
 def _read_tool(raw: Json, at: str) -> Tool | ServerTool:
     kind = reading.read_body(_typed, raw, at=at).type
-    if kind == "function":
-        function = reading.read_body(_function, raw, at=at)
-        return Tool(
-            name=_named_tool(function.name, at),
-            description=function.description or "",
-            schema=reading.schema(function.parameters, f"{at}.parameters"),
-            strict=function.strict,
-            ext=_rest(raw, _FUNCTION_MEMBERS),
-            ext_origin=NAME,
-            at=at,
-        )
-    if kind == "custom":
-        custom = reading.read_body(_custom, raw, at=at)
-        return Tool(
-            name=_named_tool(custom.name, at),
-            description=custom.description or "",
-            custom=True,
-            format=reading.schema(custom.format, f"{at}.format"),
-            ext=_rest(raw, _CUSTOM_MEMBERS),
-            ext_origin=NAME,
-            at=at,
-        )
-    return ServerTool(origin=NAME, kind=kind, raw=raw, at=at)
+    if kind not in ("function", "custom"):
+        return ServerTool(origin=NAME, kind=kind, raw=raw, at=at)
+    told = reading.read_body(_told, raw, at=at)
+    is_custom = kind == "custom"
+    return Tool(
+        name=_named_tool(told.name, at),
+        description=told.description or "",
+        schema=b"" if is_custom else reading.schema(told.parameters, f"{at}.parameters"),
+        strict=None if is_custom else told.strict,
+        custom=is_custom,
+        format=reading.schema(told.format, f"{at}.format") if is_custom else b"",
+        ext=_rest(raw, _CUSTOM_MEMBERS if is_custom else _FUNCTION_MEMBERS),
+        ext_origin=NAME,
+        at=at,
+    )
 
 
 def read_choice(raw: Raw | None) -> ToolChoice | None:
