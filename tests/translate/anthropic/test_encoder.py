@@ -289,7 +289,7 @@ def test_why_it_ended(events: tuple[StreamEvent, ...], reason: str, stop: str) -
 
 
 def test_a_filter_says_why() -> None:
-    finish = msgspec.structs.replace(ended()[0].finish, reason="filter", detail="no", category="bio")  # type: ignore[union-attr]
+    finish = msgspec.structs.replace(ended()[0].finish, reason="filter", detail="no", category="bio", raw="refusal")  # type: ignore[union-attr]
 
     assert parsed(encode((Finish(0, finish), End())))[-2]["delta"] == {
         "stop_reason": "refusal",
