@@ -19,6 +19,7 @@ from omniroute.telemetry.afterwards import Afterwards, WatchedJournal
 from omniroute.telemetry.journal import create_journal
 from omniroute.telemetry.log import BufferedHandler, Log
 from omniroute.telemetry.metrics import RequestMeter
+from omniroute.telemetry.shelf import Shelf
 from omniroute.translate import error_body, find_dialects
 from omniroute.upstream import UpstreamPool
 from omniroute.wire import Driver
@@ -49,6 +50,7 @@ class Worker:
         self._shared = Shared(shared_fd, slot=slot)
         self._meter = RequestMeter(self._shared, slot)
         self._journal = create_journal(rings, slot)
+        self._shelf = Shelf(rings, slot)
         self._driver = Driver(Relay(write_bound_bytes=settings.process.relay_buffer_bytes))
         self._upstream = UpstreamPool(self._driver, settings.upstream)
         configuration = SharedConfiguration(self._shared, SnapshotArea(snapshot_fd))
@@ -62,6 +64,7 @@ class Worker:
             self._afterwards.request,
             settings.pipeline,
             Questions(ControlLine(str(control_socket), self._driver, settings.edge)),
+            self._shelf,
         )
         self._edge = Edge(
             self._driver,
@@ -94,6 +97,7 @@ class Worker:
         finally:
             self._afterwards.settle()
             self._journal.shut()
+            self._shelf.shut()
 
     def drain(self, drain_s: float) -> None:
         """Stop accepting; ``run`` returns when the last request has ended, or after ``drain_s``."""

@@ -7,8 +7,9 @@ message: that is said again. With a schema asked for it is a document that fits.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import reduce
 from itertools import cycle, islice
-from typing import Final, Literal
+from typing import Final, Literal, cast
 
 import msgspec
 
@@ -168,15 +169,18 @@ def _alternative(schema: Schema, root: Schema) -> object | None:
         return _at(root, reference[2:].split("/"))
     for name in ("anyOf", "oneOf", "allOf"):
         if isinstance(options := schema.get(name), list) and options:
-            return options[0]
+            first: object = options[0]
+            return first
     return None
 
 
-def _at(document: object, steps: Sequence[str]) -> object | None:
-    """What stands at the end of a path of members."""
-    for step in steps:
-        document = document.get(step) if isinstance(document, Mapping) else None
-    return document
+def _at(document: object, steps: Sequence[str]) -> object:
+    """What stands at the end of a path of members, None if nothing does."""
+    return reduce(_member, steps, document)
+
+
+def _member(of: object, name: str) -> object:
+    return cast("Schema", of).get(name) if isinstance(of, Mapping) else None
 
 
 def _type(schema: Schema) -> str:

@@ -8,6 +8,7 @@ from urllib.parse import quote
 import msgspec
 
 from omniroute.auth import presented_key
+from omniroute.domain import StoredResponse
 from omniroute.errors import OmniRouteError
 from omniroute.ports import ControlLine, Incoming
 from omniroute.translate import ChatRequest, texts_of
@@ -22,7 +23,7 @@ class Counted(msgspec.Struct, frozen=True):
     encoding: str
 
 
-class StoredTexts(msgspec.Struct, frozen=True):
+class _StoredTexts(msgspec.Struct, frozen=True):
     """An answer of ``GET /v1/responses/{id}`` to a worker. JSON stays text."""
 
     input_items: msgspec.Raw
@@ -31,7 +32,7 @@ class StoredTexts(msgspec.Struct, frozen=True):
 
 
 _counted: Final = msgspec.json.Decoder(Counted)
-_stored: Final = msgspec.json.Decoder(StoredTexts)
+_stored: Final = msgspec.json.Decoder(_StoredTexts)
 
 
 class Questions:
@@ -53,15 +54,18 @@ class Questions:
         counted = _counted.decode(answer)
         return Counted(counted.tokens + more, counted.encoding[:_ENCODING_CHARS])
 
-    async def stored(self, response_id: str, incoming: Incoming) -> StoredTexts | None:
-        """The answer that was kept under this id for this API key; None if there is none. Raises as ``count``."""
+    async def stored(self, response_id: str, incoming: Incoming) -> StoredResponse | None:
+        """The answer kept under this id for this API key, texts alone; None if there is none. Raises as ``count``."""
         try:
             answer = await self._ask("GET", f"/v1/responses/{quote(response_id, safe='')}", incoming, b"")
         except OmniRouteError as exc:
             if exc.status == 404:
                 return None
             raise
-        return _stored.decode(answer)
+        texts = _stored.decode(answer)
+        return StoredResponse(
+            response_id, "", 0.0, "", bytes(texts.input_items), bytes(texts.context_items), bytes(texts.body)
+        )
 
     async def _ask(self, method: str, target: str, incoming: Incoming, body: bytes) -> bytes:
         key = presented_key(incoming.headers, incoming.query) or b""

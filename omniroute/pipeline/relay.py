@@ -124,6 +124,7 @@ class Delivery:
         served.committed_at = trio.current_time()
         served.bytes_out = len(body)
         served.outcome = "ok"
+        self._keep(body)
         self._book.close()
         try:
             await self._reply.complete(served.status, headers, (body,))
@@ -144,6 +145,7 @@ class Delivery:
             choices=peeked.choices,
             variant=peeked.variant,
             request=request.read,
+            continues=request.kept.previous_response_id if request.kept is not None else "",
             names=encoded.names,
             call_ids=encoded.call_ids,
             estimated_input_tokens=encoded.wire.body_bytes // BYTES_PER_TOKEN,
@@ -245,11 +247,15 @@ class Delivery:
         more = b""
         if in_time and status is not Status.OK and reader.finished and not reader.done:
             more = reader.finish()  # every choice has its end: what is missing is only the stream's own
-        if flow.told:
+        failure = flow.failure
+        if failure is not None and flow.told:
             served.outcome = "upstream_error"
-            served.error_class = "in_band_error"
+            served.error_class = "truncated" if failure.kind == "upstream_incomplete" else "in_band_error"
         elif in_time and flow.complete(whole=status is Status.OK):
             served.outcome = "ok"
+            kept = self._request.kept
+            if kept is not None:
+                self._keep(kept.history.answer_in(tail + more))
         else:
             error = upstream_failed(
                 Status.TOO_LARGE if reader.overflow else Status.TRUNCATED if status is Status.OK else status, served
@@ -262,6 +268,12 @@ class Delivery:
         if more:
             tail = tail.removesuffix(reply.last_chunk) + reply.frame(more) + reply.last_chunk
         await self._send(tail)
+
+    def _keep(self, answer: bytes) -> None:
+        """Before the last byte goes out: a client that has an id can refer to it."""
+        kept, quirks = self._request.kept, self._served.target.connection.quirks
+        if kept is not None and not (self._encoded.passed and quirks.responses_store):
+            kept.keep(answer, self._served.started_epoch_s)
 
     async def _send(self, tail: bytes) -> None:
         try:

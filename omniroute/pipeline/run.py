@@ -15,12 +15,13 @@ from omniroute.pipeline.admit import Admission
 from omniroute.pipeline.answer import JSON, TOKEN_COUNT_HEADER
 from omniroute.pipeline.attempt import Attempts
 from omniroute.pipeline.authenticate import authenticate
+from omniroute.pipeline.keeping import Keeper
 from omniroute.pipeline.memory import Memory
 from omniroute.pipeline.plan import plan
 from omniroute.pipeline.questions import Questions
 from omniroute.pipeline.story import Story
 from omniroute.pipeline.values import Door, PipelineOptions, Request, Served
-from omniroute.ports import ClientGone, Configuration, Incoming, Journal, Reply, Upstream
+from omniroute.ports import ClientGone, Configuration, Incoming, Journal, Reply, ResponseShelf, Upstream
 from omniroute.translate import Listed, Listing, Unsupported, retryable
 
 Observe = Callable[[Summary], None]
@@ -30,7 +31,17 @@ Observe = Callable[[Summary], None]
 class Pipeline:
     """The data plane's handlers. One per worker; holds ports, no state of its own."""
 
-    __slots__ = ("_attempts", "_configuration", "_memory", "_observe", "_questions", "_serial", "_series", "_shared")
+    __slots__ = (
+        "_attempts",
+        "_configuration",
+        "_keeper",
+        "_memory",
+        "_observe",
+        "_questions",
+        "_serial",
+        "_series",
+        "_shared",
+    )
 
     def __init__(
         self,
@@ -41,11 +52,13 @@ class Pipeline:
         observe: Observe,
         options: PipelineOptions,
         questions: Questions,
+        shelf: ResponseShelf,
     ) -> None:
         self._configuration = configuration
         self._shared = shared
         self._observe = observe
         self._questions = questions
+        self._keeper = Keeper(questions, shelf)
         self._memory = Memory()
         self._series = secrets.token_hex(8)
         self._serial = 0
@@ -65,7 +78,11 @@ class Pipeline:
             story.model, story.streamed = peeked.model, peeked.stream
             with Admission(caller, self._shared, time.monotonic_ns):
                 route = self._memory.plan(peeked.model, caller, snapshot)
-                request = Request(incoming, door, peeked, snapshot, caller, route)
+                kept = None
+                if door.client.history is not None:
+                    incoming, kept = await self._keeper.resumed(door, incoming, route, caller.key_id)
+                    peeked = door.client.peek(incoming)  # what it found is elsewhere in a body that was resumed
+                request = Request(incoming, door, peeked, snapshot, caller, route, kept)
                 if peeked.operation == "chat":
                     await self._until_answered(request, reply, story)
                 else:
@@ -134,6 +151,7 @@ class Pipeline:
         write_count = request.door.client.write_count
         assert write_count is not None, "a dialect that asks for counts can say them"
         counted = await self._questions.count(request.canonical(), request.incoming)
+        story.served, story.status = None, 200  # whatever upstreams said, the answer is ours
         told = (TOKEN_COUNT_HEADER, b"tokenizer; encoding=" + counted.encoding.encode())
         await reply.complete(200, (*JSON, told), (write_count(counted.tokens, True),))
 

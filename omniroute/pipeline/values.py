@@ -7,9 +7,9 @@ from typing import Annotated
 
 import msgspec
 
-from omniroute.domain import Caller, Snapshot, Target, Usage
-from omniroute.ports import Incoming, WireRequest
-from omniroute.translate import ChatRequest, ClientSide, Dialect, Notes, Pair, Peeked
+from omniroute.domain import Caller, Snapshot, StoredResponse, Target, Usage
+from omniroute.ports import Incoming, ResponseShelf, WireRequest
+from omniroute.translate import ChatRequest, ClientSide, Dialect, History, Notes, Pair, Peeked
 
 
 class PipelineOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -51,6 +51,30 @@ class Plan(msgspec.Struct, frozen=True):
     targets: tuple[Target, ...]
 
 
+class Kept(msgspec.Struct, frozen=True):
+    """What must be known until the answer is there, for it to be kept."""
+
+    history: History
+    shelf: ResponseShelf
+    body: bytes
+    """As the client wrote it."""
+    key_id: str
+    previous_response_id: str = ""
+    context_items: bytes = b"[]"
+
+    def keep(self, answer: bytes, now_epoch_s: float) -> None:
+        """Put an exchange away, unless the client said not to. ``answer``: as the client gets it; b"": none."""
+        found = self.history.keep(self.body, answer) if answer else None
+        if found is not None:
+            response_id, input_items = found
+            self.shelf.put(
+                StoredResponse(
+                    response_id, self.key_id, now_epoch_s, self.previous_response_id, input_items, self.context_items,
+                    answer,
+                )
+            )  # fmt: skip
+
+
 class Request(msgspec.Struct, frozen=True):
     """A request whose caller is known and admitted, with its plan: all an attempt needs besides its target."""
 
@@ -60,6 +84,8 @@ class Request(msgspec.Struct, frozen=True):
     snapshot: Snapshot
     caller: Caller
     plan: Plan
+    kept: Kept | None = None
+    """The answer is to be kept for later requests, and how."""
     read: ChatRequest | None = None
     """See ``canonical``."""
 

@@ -11,9 +11,9 @@ from typing import Literal, Protocol
 
 import msgspec
 
-from omniroute.domain import Quirks, Usage
+from omniroute.domain import Quirks, StoredResponse, Usage
 from omniroute.errors import OmniRouteError
-from omniroute.translate.canonical import ChatRequest, ChatResponse
+from omniroute.translate.canonical import ChatRequest, ChatResponse, Json
 from omniroute.translate.flow import Flow
 from omniroute.translate.notes import Notes
 from omniroute.translate.stream import StreamDecoder, StreamEncoder
@@ -94,6 +94,8 @@ class AnswerContext(msgspec.Struct, frozen=True, kw_only=True):
     """The same for ids of calls."""
     estimated_input_tokens: int = 0
     """Used, and marked, only where the upstream tells no usage."""
+    continues: str = ""
+    """The id of the stored answer the request went on from."""
     elapsed_ns: Callable[[], int] = int
     """Since the request began: Ollama's answers say how long they took."""
 
@@ -131,6 +133,21 @@ class Listing(msgspec.Struct, frozen=True):
     """The body. Raises UnknownModel, ClientError."""
 
 
+class History(msgspec.Struct, frozen=True, kw_only=True):
+    """How a request goes on from an answer that the gateway keeps, and what is kept of one."""
+
+    refers: Callable[[bytes], str]
+    """The id of the answer a body goes on from, "" if from none. Raises ClientError."""
+    resume: Callable[[bytes, StoredResponse], bytes]
+    """The body with what the stored answer stands for in front of its own input. Raises ClientError."""
+    context_of: Callable[[StoredResponse], Json]
+    """What a request that went on from it goes on from: JSON list, for ``StoredResponse.context_items``."""
+    keep: Callable[[bytes, bytes], tuple[str, Json] | None]
+    """``(request body, answer body)``: the id to keep them under and the request's own items; None: not to be kept."""
+    answer_in: Callable[[bytes], Json]
+    """The whole answer in the last events of a stream, b"" if it is not there."""
+
+
 class ClientSide(msgspec.Struct, frozen=True, kw_only=True):
     """What a client of the dialect sends and expects."""
 
@@ -161,6 +178,8 @@ class ClientSide(msgspec.Struct, frozen=True, kw_only=True):
     """``(input_tokens, estimated)``: the answer to a request whose operation is ``count``."""
     checker: Callable[[], Checker]
     """Of the dialect's stream grammar."""
+    history: History | None = None
+    """None: the dialect knows nothing of earlier answers."""
 
 
 class Counting(msgspec.Struct, frozen=True):

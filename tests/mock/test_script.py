@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from omniroute.mock import ALIASES, PARAMETERS, BadScript, Script, apply
 from omniroute.mock.script import Parameter, for_model
 
-SAMPLES = {"duration": "200ms", "count": "3", "size": "1MB", "word": "stop", "flag": ""}
+SAMPLES = {"duration": "200ms", "count": "3", "size": "1MB", "word": "stop", "flag": "", "json": '{"a": [1, 2]}'}
 
 
 @pytest.mark.parametrize("parameter", PARAMETERS, ids=lambda parameter: parameter.name)
@@ -33,6 +33,11 @@ def test_every_field_has_a_parameter() -> None:
         (" html ;; ", Script(html=True)),
         ("rst-after=0", Script(rst_after=0)),
         ("pace=1s;pace=2s", Script(pace_s=2.0)),
+        (
+            'arguments={"a": "x;y,\\"}", "b": [1.0, 2]};calls=2',
+            Script(arguments='{"a":"x;y,\\"}","b":[1.0,2]}', calls=2),
+        ),
+        ('document="a;b", call=f', Script(document='"a;b"', call="f")),
     ],
 )
 def test_reads(text: str, expected: Script) -> None:
@@ -54,6 +59,10 @@ def test_reads(text: str, expected: Script) -> None:
         ("big-event=1GB", "say a size"),
         ("framing=odd", "say one of bad-chunk"),
         ("code=a b", "letters"),
+        ("arguments=[1]", "JSON object"),
+        ('arguments={"a":', "say JSON"),
+        ("calls=0", "between 1 and 128"),
+        ("finish=gone", "say one of stop"),
         ("x" * 1001, "at most 1000 characters"),
     ],
 )

@@ -27,6 +27,7 @@ from omniroute.domain import (
     Secret,
     Snapshot,
     SnapshotDocument,
+    StoredResponse,
     Summary,
     counter_id,
 )
@@ -258,10 +259,17 @@ class House:
         self.summaries: list[Summary] = []
         self.reply = PlayedReply(self)
         self.control = PlayedControl()
+        self.kept: list[StoredResponse] = []
         self.pipeline = Pipeline(
             self, self.journal, self.upstream, self.shared, self.summaries.append, PipelineOptions(),
-            Questions(self.control),
+            Questions(self.control), self,
         )  # fmt: skip
+
+    def put(self, response: StoredResponse) -> bool:
+        """``ports.ResponseShelf``."""
+        self.story.append(f"keep {response.response_id}")
+        self.kept.append(response)
+        return True
 
     def current(self) -> Snapshot:
         """``ports.Configuration``."""

@@ -188,15 +188,16 @@ def _responses() -> Answers:
         "/responses",
         b"authorization",
         msgspec.json.encode(response("completed", [item], usage)),
-        event("response.created", sequence_number=0, response=response("in_progress", [], None)),
-        event("response.output_item.added", sequence_number=1, output_index=0, item=empty)
-        + event("response.content_part.added", sequence_number=2, part=part | {"text": ""}, **at)
-        + event("response.output_text.delta", sequence_number=3, delta=TEXT, **at),
-        event("response.output_text.done", sequence_number=4, text=TEXT, **at)
-        + event("response.content_part.done", sequence_number=5, part=part, **at)
-        + event("response.output_item.done", sequence_number=6, output_index=0, item=item)
-        + event("response.completed", sequence_number=7, response=response("completed", [item], usage)),
-        event("error", sequence_number=1, code="server_error", message="gpu on fire", param=None),
+        event("response.created", sequence_number=0, response=response("in_progress", [], None))
+        + event("response.in_progress", sequence_number=1, response=response("in_progress", [], None)),
+        event("response.output_item.added", sequence_number=2, output_index=0, item=empty)
+        + event("response.content_part.added", sequence_number=3, part=part | {"text": ""}, **at)
+        + event("response.output_text.delta", sequence_number=4, delta=TEXT, **at),
+        event("response.output_text.done", sequence_number=5, text=TEXT, **at)
+        + event("response.content_part.done", sequence_number=6, part=part, **at)
+        + event("response.output_item.done", sequence_number=7, output_index=0, item=item)
+        + event("response.completed", sequence_number=8, response=response("completed", [item], usage)),
+        event("error", sequence_number=2, code="server_error", message="gpu on fire", param=None),
     )
 
 

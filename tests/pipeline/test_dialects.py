@@ -119,7 +119,8 @@ async def test_a_failure_after_it_is_told_in_the_clients_dialect(near: str, far:
         await h.ask(near, stream=True)
         stream = payload(h)
         assert text_in(stream)
-        check(near, stream)
+        if near != far:  # bytes that pass are the upstream's own words, up to and including its error
+            check(near, stream)
         assert (b"gpu on fire" in stream) is not cut
         assert b"error" in events(near, stream)[-1][1]
         (record,) = h.journal.records

@@ -190,7 +190,7 @@ def run_request(case: Case) -> None:
         model = str(case.context.get("upstream_model") or peeked.model)
         return far.write_request(msgspec.structs.replace(canonical, model=model), quirks_of(case.context), notes)
 
-    outgoing = _or_refusal(write)
+    outgoing = or_refusal(write)
     if isinstance(outgoing, OmniRouteError):
         assert "$error" in expected, f"refused: {outgoing.message}"
         expect(expected["$error"], _client_error(near, outgoing))
@@ -203,7 +203,8 @@ def run_request(case: Case) -> None:
     _check_losses(case, notes)
 
 
-def _or_refusal(run: Callable[[], Value]) -> Value | OmniRouteError:
+def or_refusal(run: Callable[[], Value]) -> Value | OmniRouteError:
+    """What ``run`` gives, or the error it raises."""
     try:
         return run()
     except OmniRouteError as error:
@@ -239,7 +240,7 @@ def run_response(case: Case) -> None:
     assert isinstance(expected, dict)
     context = answer_context(case, choices=_choices(case, [bytes(case.input)]))
     quirks = quirks_of(case.context)
-    answer = _or_refusal(lambda: pair.answer(bytes(case.input), context, quirks, passed=False))
+    answer = or_refusal(lambda: pair.answer(bytes(case.input), context, quirks, passed=False))
     if isinstance(answer, OmniRouteError):
         assert "$error" in expected, f"refused: {answer.message}"
         expect(expected["$error"], _client_error(pair.near, answer))

@@ -5,6 +5,7 @@ Source: types of the ``google-genai`` package, 3.4; ai.google.dev/api/generate-c
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Final
 
@@ -19,6 +20,7 @@ from omniroute.mock.words import words
 
 SIGNATURE: Final = "bW9jay1zaWduYXR1cmU="
 _MODELS: Final = "/models"
+_UNDERSCORE: Final = re.compile(r"_([a-z])")
 _VERBS: Final = ("generateContent", "streamGenerateContent", "countTokens")
 _FINISHES: Final = {"stop": "STOP", "length": "MAX_TOKENS", "tool_calls": "STOP", "content_filter": "SAFETY"}
 _STATUSES: Final = {
@@ -95,12 +97,12 @@ class _Body(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
     tools: list[_Tool] = []
     tool_config: _ToolConfig = msgspec.field(default_factory=_ToolConfig)
     generation_config: _Generation = msgspec.field(default_factory=_Generation)
-    safety_settings: msgspec.Raw = msgspec.Raw()
-    cached_content: msgspec.Raw = msgspec.Raw()
-    labels: msgspec.Raw = msgspec.Raw()
-    service_tier: msgspec.Raw = msgspec.Raw()
-    store: msgspec.Raw = msgspec.Raw()
-    model: msgspec.Raw = msgspec.Raw()
+    safety_settings: object = None
+    cached_content: object = None
+    labels: object = None
+    service_tier: object = None
+    store: object = None
+    model: object = None
 
 
 class _Count(msgspec.Struct, rename="camel"):
@@ -108,8 +110,21 @@ class _Count(msgspec.Struct, rename="camel"):
     generate_content_request: _Body | None = None
 
 
-_BODY: Final = msgspec.json.Decoder(_Body)
-_COUNT: Final = msgspec.json.Decoder(_Count)
+_OPAQUE: Final = frozenset({"args", "labels", "parameters", "response", "responseSchema"})
+"""What these hold is not the service's: its names stay."""
+
+
+def _camel(value: object) -> object:
+    """``value`` with snake_case names written as the rest of the service's: it reads both, and its own client mixes them."""
+    if isinstance(value, list):
+        return [_camel(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    named = {_UNDERSCORE.sub(lambda found: found[1].upper(), str(name)): inside for name, inside in value.items()}
+    return {
+        name: inside if name in _OPAQUE or name.endswith("JsonSchema") else _camel(inside)
+        for name, inside in named.items()
+    }
 
 
 def _texts(content: _Content) -> list[str]:
@@ -281,10 +296,11 @@ def read(request: Request) -> _Ask | Told:
         return Told(_models(path))
     model, _, verb = path.removeprefix(f"{_MODELS}/").rpartition(":")
     try:
+        document = _camel(msgspec.json.decode(request.body))
         if verb == "countTokens":
-            return Told(_counted(_COUNT.decode(request.body)))
-        body = _BODY.decode(request.body)
-    except (msgspec.DecodeError, UnicodeDecodeError) as problem:
+            return Told(_counted(msgspec.convert(document, _Count)))
+        body = msgspec.convert(document, _Body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as problem:
         raise BadAsk(f"Invalid JSON payload received. {problem}") from problem
     _check(body)
     stream = verb == "streamGenerateContent"

@@ -30,6 +30,7 @@ DIALECT: Final = Dialect(
             (b"x-accel-buffering", b"no"),
         ),
         heartbeat=b'event: ping\ndata: {"type":"ping"}\n\n',
+        request_id_header=b"request-id",
         needs_head=True,
         error_status=error_status,
         error_body=error_body,

@@ -58,8 +58,9 @@ def error_body(error: OmniRouteError, request_id: str) -> bytes:
 
 
 def error_event(error: OmniRouteError, request_id: str) -> bytes:
-    """The same as the last event of a stream that had begun."""
-    return b"event: error\ndata: " + error_body(error, request_id) + b"\n\n"
+    """The same as the last event of a stream that had begun; the request's id stands in the head."""
+    del request_id
+    return b"event: error\ndata: " + error_body(error, "") + b"\n\n"
 
 
 def read_failure(body: bytes) -> bytes | None:

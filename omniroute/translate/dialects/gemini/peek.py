@@ -96,8 +96,12 @@ def is_sse(query: bytes) -> bool:
 
 def method_path(model: str, method: str) -> str:
     """The path of a method of an upstream's model, appended to the base URL."""
-    name = model if model.startswith(_RESOURCES) else _OWN + model
-    return f"/{quote(name, safe='/:@')}:{method}"
+    return f"/{quote(resource(model), safe='/:@')}:{method}"
+
+
+def resource(model: str) -> str:
+    """An upstream's model as Google names resources."""
+    return model if model.startswith(_RESOURCES) else _OWN + model
 
 
 def generate_path(model: str, *, stream: bool) -> str:
@@ -123,8 +127,7 @@ def encode_request(body: bytes, peeked: Peeked, *, model: str, quirks: Quirks) -
     (span,) = peeked.spans
     if span is None:
         return (body,)
-    name = model if model.startswith(_RESOURCES) else _OWN + model
-    return jsonspan.patch(body, ((*span, msgspec.json.encode(name)),))
+    return jsonspan.patch(body, ((*span, msgspec.json.encode(resource(model))),))
 
 
 def _spans(body: bytes) -> tuple[Span | None, ...]:

@@ -62,7 +62,7 @@ def write_finish(finish: Finish) -> str:
     return _WRITTEN[finish.reason]
 
 
-def is_candidate_word(word: object) -> bool:
+def is_finish_word(word: object) -> bool:
     """Whether a ``finishReason`` says anything."""
     return isinstance(word, str) and word not in {"", "FINISH_REASON_UNSPECIFIED"}
 

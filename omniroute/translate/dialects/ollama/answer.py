@@ -59,7 +59,7 @@ def read_answer(body: bytes, quirks: Quirks) -> ChatResponse:
     message = message_of(told)
     blocks: list[Block] = []
     if thinking := jsontext.unescaped(text_of(message.thinking)):
-        blocks.append(Reasoning(text=thinking, origin="ollama"))
+        blocks.append(Reasoning(text=thinking))
     if text := jsontext.unescaped(text_of(message.content)):
         blocks.append(Text(text=text, logprobs=logprobs_of(told)))
     pictures = images_of(told, message)

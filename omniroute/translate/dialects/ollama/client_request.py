@@ -135,7 +135,7 @@ def _turn(message: AskedMessage, at: str) -> Turn:
         return Turn(role=role, blocks=(_result(message, at),), at=at)
     blocks: list[Block] = []
     if message.thinking:
-        blocks.append(Reasoning(text=message.thinking, origin="ollama", at=f"{at}.thinking"))
+        blocks.append(Reasoning(text=message.thinking, at=f"{at}.thinking"))
     if message.content:
         # What a turn is about in one piece stands at the turn: an Ollama message has no parts to point at.
         blocks.append(Text(text=message.content, at=at if role == "system" else f"{at}.content"))

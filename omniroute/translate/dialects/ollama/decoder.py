@@ -149,7 +149,7 @@ class Decoder:
             return
         yield from self._close()
         self._block, self._kind = self._next(), kind
-        yield Open(block=self._block, kind=kind, origin="ollama")
+        yield Open(block=self._block, kind=kind)
 
     def _close(self) -> Iterator[StreamEvent]:
         if self._block >= 0:

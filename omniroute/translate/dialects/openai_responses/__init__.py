@@ -9,6 +9,7 @@ from omniroute.translate.dialects.openai_responses.decoder import Decoder
 from omniroute.translate.dialects.openai_responses.encoder import Encoder
 from omniroute.translate.dialects.openai_responses.errors import error_body, error_event, error_status, read_failure
 from omniroute.translate.dialects.openai_responses.grammar import Checker
+from omniroute.translate.dialects.openai_responses.history import HISTORY
 from omniroute.translate.dialects.openai_responses.identity import IDENTITY, peek
 from omniroute.translate.dialects.openai_responses.request_in import read_request
 from omniroute.translate.dialects.openai_responses.request_out import write_request
@@ -31,6 +32,7 @@ DIALECT: Final = Dialect(
         error_body=error_body,
         error_event=error_event,
         checker=Checker,
+        history=HISTORY,
     ),
     upstream=UpstreamSide(
         credential="bearer",

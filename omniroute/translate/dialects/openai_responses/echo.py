@@ -41,9 +41,12 @@ def response_id(upstream_id: str, context: AnswerContext) -> str:
     return upstream_id if _ID.fullmatch(upstream_id) else f"resp_{context.attempt_id}"
 
 
-def echo_of(request: ChatRequest | None) -> bytes:
+def echo_of(request: ChatRequest | None, *, continues: str = "") -> bytes:
     """The members an answer repeats of its request, as the inside of an object."""
-    return msgspec.json.encode(_echo(request))[1:-1]
+    echo = _echo(request)
+    if continues:
+        echo = msgspec.structs.replace(echo, previous_response_id=continues)
+    return msgspec.json.encode(echo)[1:-1]
 
 
 def _echo(request: ChatRequest | None) -> Echo:
@@ -90,7 +93,7 @@ class Envelope:
     def __init__(
         self, context: AnswerContext, *, upstream_id: str, model: str, created_epoch_s: int, service_tier: str
     ) -> None:
-        self._echo = b"," + echo_of(context.request)
+        self._echo = b"," + echo_of(context.request, continues=context.continues)
         self.id = response_id(upstream_id, context)
         self.model = model or context.model
         self.created_at = created_epoch_s or context.created_epoch_s

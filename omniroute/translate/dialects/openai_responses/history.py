@@ -1,0 +1,161 @@
+"""Requests that go on from an answer the gateway keeps (``previous_response_id``), and what is kept of them.
+
+The service keeps input and output of a stored response and puts both in front of the next request's input; here that
+is done to the body before anybody reads it. Instructions are not carried over: the service does not either.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import msgspec
+
+from omniroute._speedups import jsonspan
+from omniroute.domain import StoredResponse
+from omniroute.errors import ClientError
+from omniroute.translate.canonical import Json
+from omniroute.translate.dialect import History
+from omniroute.translate.vendor_json import decode_vendor
+
+MAX_ITEMS: Final = 20_000
+"""Of a conversation that is put together; a longer one is refused rather than sent."""
+LAST_EVENTS: Final = (b"response.completed", b"response.incomplete")
+
+_Members = dict[str, msgspec.Raw]
+_object: Final = msgspec.json.Decoder(_Members)
+_objects: Final = msgspec.json.Decoder(list[msgspec.Raw])
+_NULL: Final = b"null"
+
+
+class _Head(msgspec.Struct):
+    """What tells an item."""
+
+    id: str | None = None
+    type: str | None = None
+
+
+class _Answer(msgspec.Struct):
+    id: str
+    output: list[msgspec.Raw] = []
+
+
+_head: Final = msgspec.json.Decoder(_Head)
+_answer: Final = msgspec.json.Decoder(_Answer)
+
+
+def refers(body: bytes) -> str:
+    """``previous_response_id``, "" for none. Raises ClientError if it is no string."""
+    try:
+        (span,) = jsonspan.unique_spans(body, (b"previous_response_id",))
+    except ValueError as error:
+        raise ClientError(
+            "'previous_response_id' is given more than once, or the body is not a JSON object.",
+            param="previous_response_id",
+            code="invalid_value",
+        ) from error
+    value = None if span is None else decode_vendor(body[slice(*span)])
+    if value is None:
+        return ""
+    if not isinstance(value, str):
+        raise ClientError(
+            "'previous_response_id' must be a string.", param="previous_response_id", code="invalid_value"
+        )
+    return value
+
+
+def resume(body: bytes, stored: StoredResponse) -> bytes:
+    """``body`` with everything ``stored`` stands for in front of its own input, going on from nothing.
+
+    An ``item_reference`` to one of those items becomes the item. Raises ClientError naming what is wrong.
+    """
+    before = _objects.decode(context_of(stored))
+    members = _members(body)
+    own = _items_of(members)
+    if len(before) + len(own) > MAX_ITEMS:
+        raise ClientError(
+            f"The conversation has {len(before) + len(own)} items; at most {MAX_ITEMS} can be sent.",
+            param="previous_response_id",
+            code="invalid_value",
+        )
+    known = {_read_head(raw).id: raw for raw in before}
+    resolved = [known.get(head.id, raw) if (head := _read_head(raw)).type == "item_reference" else raw for raw in own]
+    del members["previous_response_id"]
+    return msgspec.json.encode({**members, "input": [*before, *resolved]})
+
+
+def context_of(stored: StoredResponse) -> Json:
+    """Everything a next request goes on from: JSON list of what was before, what was asked, what was answered."""
+    items = [
+        *_objects.decode(stored.context_items),
+        *_objects.decode(stored.input_items),
+        *_answer.decode(stored.body).output,
+    ]
+    return msgspec.json.encode(items)
+
+
+def keep(body: bytes, answer: bytes) -> tuple[str, Json] | None:
+    """The id under which an exchange is kept, and the request's own items, each with an id.
+
+    None if the client said ``store: false``, or the answer has no id. ``body`` is as the client wrote it.
+    """
+    members = _members(body)
+    if bytes(members.get("store", b"")) == b"false":
+        return None
+    try:
+        told = _answer.decode(answer)
+    except (msgspec.DecodeError, UnicodeError):
+        return None
+    return told.id, msgspec.json.encode([_named(raw, told.id, n) for n, raw in enumerate(_items_of(members))])
+
+
+def answer_in(events: bytes) -> Json:
+    """The whole answer in the last ``events`` of a stream; b"" if its end is not among them."""
+    for line in reversed(events.splitlines()):
+        if line.startswith(b"data:") and any(name in line for name in LAST_EVENTS):
+            try:
+                (response,) = jsonspan.spans(line[5:].lstrip(), (b"response",))
+            except ValueError:
+                return b""
+            return b"" if response is None else line[5:].lstrip()[slice(*response)]
+    return b""
+
+
+def _members(body: bytes) -> _Members:
+    try:
+        return _object.decode(body)
+    except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
+        raise ClientError(f"The request body is not a JSON object ({error}).", code="invalid_json") from error
+
+
+def _items_of(members: _Members) -> list[msgspec.Raw]:
+    """``input`` as a list of items."""
+    raw = bytes(members.get("input", _NULL))
+    if raw == _NULL:
+        return []
+    if raw.startswith(b'"'):
+        text = b'{"type":"message","role":"user","content":[{"type":"input_text","text":%b}]}' % raw
+        return [msgspec.Raw(text)]
+    try:
+        return _objects.decode(raw)
+    except msgspec.DecodeError as error:
+        raise ClientError("'input' must be a text or a list of items.", param="input", code="invalid_value") from error
+
+
+def _read_head(raw: msgspec.Raw) -> _Head:
+    try:
+        return _head.decode(raw)
+    except (msgspec.DecodeError, UnicodeError):
+        return _Head()  # what is wrong with it is said by whoever reads the whole
+
+
+def _named(raw: msgspec.Raw, response_id: str, number: int) -> msgspec.Raw:
+    """An item with an id: its own, or one made of the answer's."""
+    if _read_head(raw).id or not bytes(raw).startswith(b"{"):
+        return raw
+    item_id = msgspec.json.encode(f"msg_{response_id.removeprefix('resp_')}_{number}")
+    rest = bytes(raw)[1:].lstrip()
+    comma = b"" if rest.startswith(b"}") else b","
+    return msgspec.Raw(b'{"id":' + item_id + comma + rest)
+
+
+HISTORY: Final = History(refers=refers, resume=resume, context_of=context_of, keep=keep, answer_in=answer_in)
