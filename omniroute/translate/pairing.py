@@ -11,7 +11,7 @@ from typing import Final
 
 import msgspec
 
-from omniroute._speedups import Shapes, StreamCore
+from omniroute._speedups import Shapes, StreamCore, jsonspan
 from omniroute.domain import Quirks, Usage
 from omniroute.errors import UpstreamError
 from omniroute.translate.canonical import ChatRequest, ChatResponse
@@ -63,7 +63,7 @@ class Pair:
 
     def passes(self, body: bytes) -> bool:
         """Whether a request's bytes may go on as they are: same dialect, and none of our carriers in it."""
-        return self.same and CARRIER not in body
+        return self.same and not jsonspan.holds(body, CARRIER)
 
     def request(
         self,
