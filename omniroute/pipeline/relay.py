@@ -190,7 +190,9 @@ class Delivery:
         )
 
     def _limits(self) -> PumpLimits:
-        heartbeat = self._request.door.client.heartbeat
+        client = self._request.door.client
+        of = client.heartbeat_of
+        heartbeat = client.heartbeat if of is None else of(self._request.peeked.variant)
         return PumpLimits(
             idle_s=self._timeouts.idle_s,
             write_s=self._timeouts.client_write_s,

@@ -23,7 +23,7 @@ def open_flow(
 class CoreFlow:
     """A ``Flow``."""
 
-    __slots__ = ("_machine", "_pair", "_request_id", "reader")
+    __slots__ = ("_machine", "_pair", "_request_id", "_variant", "reader")
 
     def __init__(
         self, pair: Pair, context: AnswerContext, peeked: Peeked, quirks: Quirks, *, passed: bool, max_event_bytes: int
@@ -34,6 +34,7 @@ class CoreFlow:
         self._machine = machine
         self._pair = pair
         self._request_id = context.request_id
+        self._variant = peeked.variant
 
     @property
     def content(self) -> bool:
@@ -75,4 +76,7 @@ class CoreFlow:
             return machine.fail(error)
         held = b"" if machine.failure is not None else machine.finish()
         gap = b"" if not whole else b"\n" if self._pair.far.framing == "ndjson" else b"\n\n"
-        return held + gap + self._pair.near.error_event(error, self._request_id)
+        near = self._pair.near
+        if near.error_event_of is not None:
+            return held + gap + near.error_event_of(error, self._request_id, self._variant)
+        return held + gap + near.error_event(error, self._request_id)

@@ -167,6 +167,8 @@ class ClientSide(msgspec.Struct, frozen=True, kw_only=True):
     """Where clients look for the id of their request, beside ``x-request-id``."""
     heartbeat: bytes = b": keep-alive\n\n"
     """Sent while an upstream is silent; b"": the dialect has nothing that may be sent."""
+    heartbeat_of: Callable[[str], bytes] | None = None
+    """The same by ``Peeked.variant``, where streams of the dialect differ."""
     needs_head: bool = False
     """Clients wait for head and first events: they are sent after a short silence even if there is no content yet."""
     error_status: Callable[[OmniRouteError], int]
@@ -174,6 +176,8 @@ class ClientSide(msgspec.Struct, frozen=True, kw_only=True):
     """``(error, request_id)``."""
     error_event: Callable[[OmniRouteError, str], bytes]
     """The same as the last event of a stream that had begun."""
+    error_event_of: Callable[[OmniRouteError, str, str], bytes] | None = None
+    """The same by ``Peeked.variant``, ``(error, request_id, variant)``, where streams of the dialect differ."""
     write_count: Callable[[int, bool], bytes] | None = None
     """``(input_tokens, estimated)``: the answer to a request whose operation is ``count``."""
     checker: Callable[[], Checker]

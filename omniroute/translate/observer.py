@@ -147,7 +147,7 @@ class Observer(Facts):
     def caught(self, block: int, deltas: int, text_bytes: int, kept: bytes, stash: bytes) -> None:
         """The lane of ``block`` has carried ``deltas`` events with ``text_bytes`` of text."""
         self.content = self.content or deltas > 0
-        self._decoder.caught(block, deltas, stash)
+        self.usage = self._decoder.caught(block, deltas, stash) or self.usage
 
     def _tags(self, hot: Hot) -> tuple[bytes, ...]:
         watched = self._watched.get(hot.block)

@@ -19,10 +19,9 @@ from omniroute.translate.dialect import AnswerContext
 from omniroute.translate.dialects.gemini.answer import WireCandidate
 from omniroute.translate.dialects.gemini.errors import error_body
 from omniroute.translate.dialects.gemini.parts_out import call_part, logprobs_result, parts_of, sources_of
-from omniroute.translate.dialects.gemini.peek import JSON_ARRAY
 from omniroute.translate.dialects.gemini.schema import NOTHING, Content, Part, Wire
 from omniroute.translate.dialects.gemini.usage import UsageMetadata, written
-from omniroute.translate.dialects.gemini.words import ORIGIN, write_finish
+from omniroute.translate.dialects.gemini.words import JSON_ARRAY, ORIGIN, write_finish
 from omniroute.translate.events import (
     Cite,
     Close,
