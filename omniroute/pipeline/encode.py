@@ -9,12 +9,9 @@ import msgspec
 
 from omniroute.domain import Connection, Target
 from omniroute.errors import UpstreamError
-from omniroute.pipeline.values import Encoded, Request
+from omniroute.pipeline.values import FORWARDED, Encoded, Request
 from omniroute.ports import Headers, WireRequest
 from omniroute.translate import Notes, Outgoing, Pair, UpstreamSide
-
-FORWARDED: Final = (b"idempotency-key",)
-"""Client headers every upstream gets to see; a dialect adds its own. Everything else is nobody's business."""
 
 MOCKS: Final = frozenset({"demo", "mock"})
 """Providers that are ``omniroute mock``: only these get the header that tells it how to behave."""
@@ -42,8 +39,7 @@ def encode(request: Request, target: Target, attempt_id: str) -> Encoded:
     pair = pair_of(request, connection)
     if pair.passes(body):
         outgoing = pair.forward(body, peeked, model=target.model, quirks=connection.quirks)
-        forwarded = pair.client.identity.forwarded if pair.client.identity is not None else ()
-        headers = _headers(request, pair.far, connection, attempt_id, (*FORWARDED, *forwarded), stream=peeked.stream)
+        headers = _headers(request, pair.far, connection, attempt_id, request.door.forwarded, stream=peeked.stream)
         return Encoded(_written(connection, outgoing, headers), pair, passed=True)
     notes = Notes()
     canonical = msgspec.structs.replace(request.canonical(), model=target.model)
