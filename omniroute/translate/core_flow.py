@@ -15,8 +15,8 @@ def open_flow(
     pair: Pair, context: AnswerContext, peeked: Peeked, quirks: Quirks, *, passed: bool, max_event_bytes: int
 ) -> Flow:
     """How the answer to a request goes back to its client. ``passed``: what ``Pair.passes`` said of the request."""
-    if passed and pair.client.identity is not None and pair.client.identity.flow is not None:
-        return pair.client.identity.flow(peeked, context.request_id)
+    if passed and pair.identity is not None and pair.identity.flow is not None:
+        return pair.identity.flow(peeked, context.request_id)
     return CoreFlow(pair, context, peeked, quirks, passed=passed, max_event_bytes=max_event_bytes)
 
 

@@ -238,6 +238,8 @@ class Identity(msgspec.Struct, frozen=True, kw_only=True):
     """``(peeked, request_id)``: a reader of the dialect's own for streams that pass, where one is faster than a core."""
     usage_of_body: Callable[[bytes], Usage]
     """Counts of a whole answer, read without building it. Never raises."""
+    scan_answer: Callable[[bytes], tuple[bytes | None, Usage]] | None = None
+    """``UpstreamSide.read_failure`` and ``usage_of_body`` in one go, where that is cheaper."""
 
 
 class EncodeRequest(Protocol):
