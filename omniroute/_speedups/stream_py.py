@@ -241,6 +241,10 @@ class StreamCore:
             self._resume()
         return b"".join(out)
 
+    def held_bytes(self) -> int:
+        """Bytes of the incomplete event kept inside."""
+        return self._cutter.held_bytes
+
     def settle(self) -> None:
         """Tell the machine what the lanes have carried: before anybody but this core calls it."""
         for carried in self._armed:
