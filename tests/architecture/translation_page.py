@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Final
 
@@ -57,6 +58,7 @@ One table for each dialect of a client, one column for each of an upstream.
 
 | mark | means |
 | --- | --- |
+| as it is | Both sides speak the same dialect: not a byte of it is touched. |
 | yes | It arrives. |
 | dropped | It does not. |
 | approximated | It arrives in a weaker form. |
@@ -70,6 +72,9 @@ lead to the reasons below each table.
 
 This page is written by `make docs` from the code: each row is a request that was really translated. A test compares the two.
 """
+
+
+_FIELD: Final = re.compile(r"^'[^']*': ")
 
 
 class Carried(msgspec.Struct, frozen=True):
@@ -112,6 +117,9 @@ def _section(name: str) -> str:
     for label, patch in PROBES[name]:
         cells = []
         for upstream in upstreams:
+            if upstream is client:
+                cells.append("as it is")
+                continue
             found = carried(client, upstream, request_of(name, patch))
             known = set(base[upstream.name].marks)
             cells.append(_cell([mark for mark in found.marks if mark not in known], reasons))
@@ -126,6 +134,7 @@ def _cell(marks: list[tuple[str, str]], reasons: list[str]) -> str:
         return "yes"
     told: dict[str, list[str]] = {}
     for mark, reason in marks:
+        reason = _FIELD.sub("", reason)  # noqa: PLW2901 - the row says which
         text = reason[:1].upper() + reason[1:].rstrip(".") + "."
         if text not in reasons:
             reasons.append(text)
