@@ -61,9 +61,12 @@ class Pair:
         """Both sides speak one dialect, which knows how bytes pass."""
         return self.identity is not None
 
-    def passes(self, body: bytes) -> bool:
-        """Whether a request's bytes may go on as they are: same dialect, and none of our carriers in it."""
-        return self.identity is not None and not jsonspan.holds(body, CARRIER)
+    def passes(self, body: bytes, quirks: Quirks) -> bool:
+        """Whether bytes may go on as they are, both ways: same dialect, spoken as its clients know it, no carrier of ours.
+
+        Mistral's part arrays and ``<think>`` in the text are no such thing: they go through the hub.
+        """
+        return self.identity is not None and not (quirks.mistral or quirks.think_tags or jsonspan.holds(body, CARRIER))
 
     def request(
         self,
@@ -79,7 +82,7 @@ class Pair:
 
         Raises ClientError for a request that is wrong, ``Unsupported`` for one this upstream's dialect cannot carry.
         """
-        if self.passes(asked.body):
+        if self.passes(asked.body, quirks):
             return self.forward(asked.body, peeked, model=model, quirks=quirks)
         return self.far.write_request(msgspec.structs.replace(canonical(), model=model), quirks, notes)
 
@@ -102,8 +105,6 @@ class Pair:
             else:
                 failure = self.far.read_failure(body)
         except ValueError:
-            if passed:
-                raise
             return self._folded(body, context, quirks)
         if failure is not None:
             raise read_stream_error(failure)
@@ -152,10 +153,10 @@ class Pair:
         core = StreamCore(machine, framing=self.far.framing, shapes=self._shapes, max_event_bytes=len(body) + 1)
         core.feed(body)
         core.finish()
+        if not core.events:
+            raise ValueError("neither an answer nor a stream of one")
         if machine.failure is not None:
             raise machine.failure
-        if not machine.content:
-            raise ValueError("neither an answer nor a stream of one")
         return self._written(folder.response(), context)
 
     def _written(self, response: ChatResponse, context: AnswerContext) -> Answer:
