@@ -15,7 +15,16 @@ from omniroute._speedups import Shapes, StreamCore, jsonspan
 from omniroute.domain import Quirks, Usage
 from omniroute.errors import UpstreamError
 from omniroute.translate.canonical import ChatRequest, ChatResponse
-from omniroute.translate.dialect import AnswerContext, Asked, ClientSide, Dialect, Identity, Outgoing, Peeked, UpstreamSide
+from omniroute.translate.dialect import (
+    AnswerContext,
+    Asked,
+    ClientSide,
+    Dialect,
+    Identity,
+    Outgoing,
+    Peeked,
+    UpstreamSide,
+)
 from omniroute.translate.fold import Folder
 from omniroute.translate.notes import Notes
 from omniroute.translate.observer import Observer
@@ -62,7 +71,7 @@ class Pair:
         return self.identity is not None
 
     def passes(self, body: bytes, quirks: Quirks) -> bool:
-        """Whether bytes may go on as they are, both ways: same dialect, spoken as its clients know it, no carrier of ours.
+        """Whether bytes may go on as they are, both ways: same dialect, as its clients know it, no carrier of ours.
 
         Mistral's part arrays and ``<think>`` in the text are no such thing: they go through the hub.
         """
@@ -96,7 +105,8 @@ class Pair:
     def answer(self, body: bytes, context: AnswerContext, quirks: Quirks, *, passed: bool) -> Answer:
         """The whole answer ``body`` for the client. ``passed``: what ``passes`` said of the request.
 
-        Raises UpstreamError for an error under a success status; ValueError for what is no answer at all.
+        Raises UpstreamError for an error under a success status; ValueError for what is no answer at all. A stream,
+        though none was asked for, is one if not ``passed``.
         """
         usage = None
         try:
@@ -105,6 +115,8 @@ class Pair:
             else:
                 failure = self.far.read_failure(body)
         except ValueError:
+            if passed:
+                raise
             return self._folded(body, context, quirks)
         if failure is not None:
             raise read_stream_error(failure)
