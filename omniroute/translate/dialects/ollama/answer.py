@@ -127,6 +127,9 @@ def write_answer(response: ChatResponse, context: AnswerContext) -> bytes:
                 )
             case _:
                 pass  # what no client of Ollama could read
+    finish = candidate.finish
+    if finish is not None and finish.reason == "filter" and not (texts or calls):
+        texts.append(finish.detail)  # why nothing was said has no member of its own
     line = Line(
         model=response.model or context.model,
         created_at=timestamp(context.created_epoch_s or response.created_epoch_s),

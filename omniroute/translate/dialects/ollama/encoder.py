@@ -187,7 +187,10 @@ class Encoder:
         line = durations(
             line, self._usage, total_ns=now_ns, prompt_ns=now_ns if self._first_ns is None else self._first_ns
         )
-        line = said(line, b"", generate=self._context.variant == GENERATE)
+        # Why nothing was said has no member of its own, and an empty answer would not tell.
+        unsaid = self._first_ns is None and self._finish is not None and self._finish.reason == "filter"
+        text = jsontext.escaped(self._finish.detail) if unsaid and self._finish is not None else b""
+        line = said(line, text, generate=self._context.variant == GENERATE)
         return msgspec.json.encode(line) + _END_LINE
 
     def _spoken(self) -> None:
