@@ -266,6 +266,22 @@ def test_tools() -> None:
     assert losses(asked) == {("tools[3]", "emulated"): "warning", ("tools[6]", "dropped"): "warning"}
 
 
+def test_schemas_nobody_can_read_are_refused() -> None:
+    deep = b'{"a":' * 600 + b"1" + b"}" * 600
+
+    with pytest.raises(ClientError) as caught:
+        write(request(tools=(msgspec.structs.replace(TOOL, schema=deep),)))
+    assert caught.value.param == "tools[0]"
+
+
+def test_what_is_nested_deeply_is_carried() -> None:
+    deep = b"[" * 480 + b"]" * 480
+    body = b'{"model":"m","max_tokens":1,"messages":[{"role":"assistant","content":[{"type":"tool_use","id":"t",'
+    body += b'"name":"f","input":{"a":' + deep + b'}}]}],"container":' + deep + b"}"
+
+    assert write(read(body))["container"] == msgspec.json.decode(deep)
+
+
 def test_a_hosted_tool_of_responses_is_refused() -> None:
     tool = ServerTool(origin="openai_responses", kind="file_search", raw=b"{}", at="tools[0]")
 

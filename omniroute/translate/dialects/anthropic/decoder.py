@@ -89,13 +89,14 @@ class _Collected:
     def whole(self) -> bytes:
         """The block with the input (or, compacted, the content) that came in deltas; b"" if it cannot be written."""
         raw = self.raw
-        if not raw:
+        try:
+            given = jsontext.unescaped(b"".join(self.pieces)).encode("utf-8", "replace")
+            if jsontext.is_object(given):
+                raw = vendor.with_member(raw, b"input", given)
+            if self.content:
+                raw = vendor.with_member(raw, b"content", b'"' + b"".join(self.content) + b'"')
+        except ValueError:  # too deep, or nothing at all: see Decoder._collect
             return b""
-        given = jsontext.unescaped(b"".join(self.pieces)).encode("utf-8", "replace")
-        if jsontext.is_object(given):
-            raw = vendor.with_member(raw, b"input", given)
-        if self.content:
-            raw = vendor.with_member(raw, b"content", b'"' + b"".join(self.content) + b'"')
         return vendor.compact_or_nothing(raw)
 
 
