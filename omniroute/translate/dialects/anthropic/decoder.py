@@ -165,7 +165,7 @@ class Decoder:
                 yield from self._message_delta(data)
             case "message_stop":
                 yield from self._message_stop()
-            case "message" if not self._started:
+            case "message" if not self._started and member(data, b"content").startswith(b"["):
                 yield from self._whole_answer(data)
             case _:
                 error, told = members(data, (b"error", b"message"))
@@ -211,10 +211,10 @@ class Decoder:
             hidden = member(raw, b"data")
             value = Reasoning(data=word(hidden), redacted=True, origin=vendor.ORIGIN)
             yield Whole(block=self._number(), value=value)
+        elif not vendors or (kind == "tool" and not word(name)):
+            self._collected[index] = _Collected("", b"")  # no block, no call is made of something nameless
         elif kind is None:
             self._collected[index] = _Collected(vendors, raw)
-        elif kind == "tool" and not word(name):
-            self._collected[index] = _Collected("", b"")  # no call is made of something nameless
         elif kind == "tool":
             self._called = True
             arguments = vendor.object_text(given)
