@@ -55,9 +55,7 @@ def read_body(decoder: msgspec.json.Decoder[Value], body: bytes, at: str = "") -
         raise ClientError(f"{said} is not valid JSON ({error}).", param=at or None, code="invalid_json") from error
     except RecursionError as error:
         said = f"'{at}'" if at else "The request body"
-        raise ClientError(
-            f"{said} is nested too deeply to be read.", param=at or None, code="invalid_json"
-        ) from error
+        raise ClientError(f"{said} is nested too deeply to be read.", param=at or None, code="invalid_json") from error
 
 
 def _misshapen(error: msgspec.ValidationError, at: str) -> ClientError:
