@@ -18,7 +18,7 @@ import trio
 
 from omniroute._speedups import Relay
 from omniroute.domain import Connection
-from omniroute.edge import Edge, Endpoint, Routes, plain_error
+from omniroute.edge import PLAIN, Edge, Endpoint, Routes
 from omniroute.ports import Incoming, Reply, WireRequest
 from omniroute.upstream import UpstreamPool
 from omniroute.wire import Driver
@@ -44,8 +44,8 @@ class Floor:
         await reply.complete(200, _HEADERS, (b"{}",))
 
     def endpoints(self) -> Iterator[Endpoint]:
-        yield Endpoint("POST", "/v1/chat/completions", "chat", self.chat, plain_error)
-        yield Endpoint("GET", "/", "ready", self.ready, plain_error)
+        yield Endpoint("POST", "/v1/chat/completions", "chat", self.chat, PLAIN)
+        yield Endpoint("GET", "/", "ready", self.ready, PLAIN)
 
 
 async def serve(port: int, upstream_url: str) -> None:

@@ -51,8 +51,10 @@ def _origin(provider: str, model: str, label: str) -> bytes:
 """Names of providers and labels are checked when they are set, models when asked for: none holds a line end."""
 
 
-def answer_headers(request: Request, served: Served, encoded: Encoded, exchange: Exchange) -> HeaderBlock:
-    """The headers of the answer to ``request`` that ``exchange`` brought."""
+def answer_headers(
+    request: Request, served: Served, encoded: Encoded, exchange: Exchange, more: Headers = ()
+) -> HeaderBlock:
+    """The headers of the answer to ``request`` that ``exchange`` brought, and ``more``."""
     target, connection = served.target, served.target.connection
     client = request.door.client
     upstream_ms = (served.head_at - served.started_at) * 1000
@@ -60,7 +62,7 @@ def answer_headers(request: Request, served: Served, encoded: Encoded, exchange:
     stream = request.peeked.stream
     origin = _origin(connection.provider, target.model, connection.label)
     own = _OWN % (origin, served.number, own_ms, own_ms, upstream_ms)
-    pairs: Headers = ()
+    pairs: Headers = more
     if stream:
         of = client.stream_headers_of
         pairs = client.stream_headers if of is None else of(request.peeked.variant)
@@ -68,7 +70,7 @@ def answer_headers(request: Request, served: Served, encoded: Encoded, exchange:
         relayed = heads.relayed_lines(exchange.headers, _DROPPED_STREAMING if stream else _DROPPED)
     else:
         relayed = heads.relayed_lines(exchange.headers, _DROPPED_TRANSLATED)
-        pairs = (*(pairs or JSON), *_told_losses(encoded.notes))
+        pairs = (*(pairs if stream else (*JSON, *more)), *_told_losses(encoded.notes))
     if client.request_id_header:
         pairs = (*pairs, (client.request_id_header, request.incoming.request_id.encode()))
     return HeaderBlock(relayed + own, pairs)

@@ -31,62 +31,48 @@ class Attempts:
         self._shared = shared
         self._options = options
 
-    async def attempt(self, request: Request, served: Served, reply: Reply) -> None:
+    async def attempt(self, request: Request, served: Served, reply: Reply) -> bool:
         """The client has its answer when this returns. ``served`` says what happened, also when it raises.
 
-        Raises Unsupported or UpstreamError (nothing was sent: try another target), ClientError, ClientGone.
+        False if the request is for a count of its tokens, and this upstream counts for nobody. Raises Unsupported or
+        UpstreamError (nothing was sent: try another target), ClientError, ClientGone.
         """
-        with Permit(served.target.connection, self._shared):
-            encoded = encode(request, served.target, served.attempt_id)
-            await self._call(request, served, encoded, reply)
-
-    async def count(self, request: Request, served: Served, reply: Reply) -> bool:
-        """Whether the client has the number of its request's tokens; False if this upstream counts for nobody.
-
-        Raises as ``attempt`` does.
-        """
-        with Permit(served.target.connection, self._shared):
-            encoded = encode_count(request, served.target, served.attempt_id)
+        connection = served.target.connection
+        with Permit(connection, self._shared):
+            encode_it = encode_count if request.peeked.operation == "count" else encode
+            encoded = encode_it(request, served.target, served.attempt_id)
             if encoded is None:
                 return False
-            await self._call(request, served, encoded, reply)
-            return True
-
-    async def _call(self, request: Request, served: Served, encoded: Encoded, reply: Reply) -> None:
-        """One call, written down whatever comes of it."""
-        connection = served.target.connection
-        served.body_bytes = encoded.wire.body_bytes
-        served.notes = encoded.notes
-        total_s = connection.timeouts.total_s
-        total_at = request.incoming.received_at + total_s if total_s else 0.0
-        book = Book(self._journal, request, served)
-        try:
-            exchange = await self._upstream.call(encoded.wire, watch=request.incoming.watch, total_at=total_at)
-            with exchange:
-                served.head_at = trio.current_time()
-                served.status = exchange.status
-                served.connect_ms = exchange.connect_ms
-                delivery = Delivery(request, served, encoded, reply, exchange, total_at, book, self._options)
-                if not 200 <= served.status < 300:
-                    body = await delivery.explanation()
-                    raise read_error(served.status, exchange.headers, body)  # noqa: TRY301 - as if call had raised
-                if request.peeked.operation == "count":
-                    await delivery.count()
-                else:
+            served.body_bytes = encoded.wire.body_bytes
+            served.notes = encoded.notes
+            total_s = connection.timeouts.total_s
+            total_at = request.incoming.received_at + total_s if total_s else 0.0
+            book = Book(self._journal, request, served)
+            try:
+                exchange = await self._upstream.call(encoded.wire, watch=request.incoming.watch, total_at=total_at)
+                with exchange:
+                    served.head_at = trio.current_time()
+                    served.status = exchange.status
+                    served.connect_ms = exchange.connect_ms
+                    delivery = Delivery(request, served, encoded, reply, exchange, total_at, book, self._options)
+                    if not 200 <= served.status < 300:
+                        body = await delivery.explanation()
+                        raise read_error(served.status, exchange.headers, body)  # noqa: TRY301 - as if call had raised
                     await (delivery.stream() if request.peeked.stream else delivery.whole())
-        except ClientGone:
-            served.outcome = "client_gone"
-            raise
-        except OmniRouteError as exc:
-            served.outcome = exc.outcome
-            served.error_class = exc.code
-            if isinstance(exc, UpstreamError):
-                served.error_class = exc.error_class
-                if exc.kind in _OUR_ACCOUNT:
-                    exc.message = f"Provider '{connection.provider}' refuses this gateway's account: {exc.message}"
-            raise
-        except Exception:
-            served.outcome = "fault"
-            raise
-        finally:
-            book.close()
+            except ClientGone:
+                served.outcome = "client_gone"
+                raise
+            except OmniRouteError as exc:
+                served.outcome = exc.outcome
+                served.error_class = exc.code
+                if isinstance(exc, UpstreamError):
+                    served.error_class = exc.error_class
+                    if exc.kind in _OUR_ACCOUNT:
+                        exc.message = f"Provider '{connection.provider}' refuses this gateway's account: {exc.message}"
+                raise
+            except Exception:
+                served.outcome = "fault"
+                raise
+            finally:
+                book.close()
+            return True

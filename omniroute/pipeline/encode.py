@@ -9,12 +9,9 @@ import msgspec
 
 from omniroute.domain import Connection, Target
 from omniroute.errors import UpstreamError
-from omniroute.pipeline.values import Encoded, Request
+from omniroute.pipeline.values import FORWARDED, Encoded, Request
 from omniroute.ports import Headers, WireRequest
 from omniroute.translate import Notes, Outgoing, Pair, UpstreamSide
-
-FORWARDED: Final = (b"idempotency-key",)
-"""Client headers every upstream gets to see; a dialect adds its own. Everything else is nobody's business."""
 
 MOCKS: Final = frozenset({"demo", "mock"})
 """Providers that are ``omniroute mock``: only these get the header that tells it how to behave."""
@@ -39,11 +36,10 @@ def encode(request: Request, target: Target, attempt_id: str) -> Encoded:
     (in strict mode: cannot carry whole), UpstreamError for a connection whose dialect this process does not know.
     """
     connection, body, peeked = target.connection, request.incoming.body, request.peeked
-    pair = pair_of(request, connection)
+    pair = request.door.pairs.get(connection.dialect) or pair_of(request, connection)
     if pair.passes(body):
         outgoing = pair.forward(body, peeked, model=target.model, quirks=connection.quirks)
-        forwarded = pair.client.identity.forwarded if pair.client.identity is not None else ()
-        headers = _headers(request, pair.far, connection, attempt_id, (*FORWARDED, *forwarded), stream=peeked.stream)
+        headers = _headers(request, pair.far, connection, attempt_id, request.door.forwarded, stream=peeked.stream)
         return Encoded(_written(connection, outgoing, headers), pair, passed=True)
     notes = Notes()
     canonical = msgspec.structs.replace(request.canonical(), model=target.model)
@@ -90,14 +86,8 @@ def strict(headers: Mapping[bytes, bytes]) -> bool:
 
 
 def _written(connection: Connection, outgoing: Outgoing, headers: Headers) -> WireRequest:
-    return WireRequest(
-        connection=connection,
-        method=b"POST",
-        path=outgoing.path,
-        headers=headers,
-        body=outgoing.body,
-        body_bytes=sum(map(len, outgoing.body)),
-    )
+    body = outgoing.body
+    return WireRequest(connection, b"POST", outgoing.path, headers, body, sum(map(len, body)))
 
 
 def _headers(
@@ -115,13 +105,18 @@ def _headers(
     credential = connection.credential.reveal()
     if credential:
         headers.append(far.presented(credential))
-    own = [(name.encode(), value.encode()) for name, value in connection.headers]
-    taken = {name for name, _ in own}
+    own: list[tuple[bytes, bytes]] = []
+    taken: set[bytes] = set()
+    if connection.headers:
+        own = [(name.encode(), value.encode()) for name, value in connection.headers]
+        taken = {name for name, _ in own}
     given = request.incoming.headers
-    headers += [(name, given[name]) for name in forwarded if name in given and name not in taken]
+    for name in forwarded:
+        value = given.get(name)
+        if value is not None and name not in taken:
+            headers.append((name, value))
+            taken.add(name)
+    headers += [one for one in far.headers if one[0] not in taken]
     if connection.provider in MOCKS and MOCK_HEADER in given:
         headers.append((MOCK_HEADER, given[MOCK_HEADER]))
-    if far.headers:
-        taken.update(name for name in forwarded if name in given)
-        headers += [(name, value) for name, value in far.headers if name not in taken]
     return (*headers, *own)

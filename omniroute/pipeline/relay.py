@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import Final
 
+import msgspec
 import trio
 
 from omniroute._speedups import Status
@@ -17,7 +18,7 @@ from omniroute.pipeline.answer import TOKEN_COUNT_HEADER, answer_headers
 from omniroute.pipeline.failures import not_an_answer, upstream_failed
 from omniroute.pipeline.record import Book
 from omniroute.pipeline.values import Encoded, PipelineOptions, Request, Served
-from omniroute.ports import ClientGone, Exchange, HeaderBlock, Reply
+from omniroute.ports import ClientGone, Exchange, Reply
 from omniroute.translate import BYTES_PER_TOKEN, Answer, AnswerContext, Flow, open_flow
 from omniroute.wire import PumpLimits, Wire, WireError
 
@@ -28,6 +29,8 @@ LOOK_BYTES: Final = 2048
 
 MAX_EVENT_BYTES: Final = 16 * 1024 * 1024
 """An image part arrives as one line of megabytes; more than this is not an event any vendor sends."""
+
+_COUNTED: Final = ((TOKEN_COUNT_HEADER, b"upstream"),)
 
 NO_CONTEXT: Final = AnswerContext(attempt_id="")
 """Where bytes pass nobody looks at it."""
@@ -75,31 +78,34 @@ class Delivery:
     async def whole(self) -> None:
         """Answer with the upstream's whole body. Raises UpstreamError before the commit point, ClientGone."""
         served = self._served
-        answer = self._understood(await self._body())
+        try:
+            body = await self._source.read_body(self._options.response_body_bytes, self._read_deadline())
+        except WireError as exc:
+            raise self._reading(exc) from exc
+        counts = self._request.peeked.operation == "count"
+        answer = self._counted(body) if counts else self._understood(body)
         served.usage = answer.usage
-        await self._complete(answer.body, answer_headers(self._request, served, self._encoded, self._exchange))
+        served.committed_at = trio.current_time()
+        served.bytes_out = len(answer.body)
+        served.outcome = "ok"
+        headers = answer_headers(self._request, served, self._encoded, self._exchange, _COUNTED if counts else ())
+        self._keep(answer.body)
+        self._book.close()
+        try:
+            await self._reply.complete(served.status, headers, (answer.body,))
+        except WireError as exc:
+            raise ClientGone from exc
 
-    async def count(self) -> None:
-        """Answer with the number of tokens the upstream's body tells. Raises as ``whole`` does."""
-        served, client = self._served, self._request.door.client
-        body = await self._body()
-        counting = self._encoded.pair.far.counting
+    def _counted(self, body: bytes) -> Answer:
+        """The number of tokens that ``body`` tells, in the client's words. Raises UpstreamError."""
+        counting, write_count = self._encoded.pair.far.counting, self._request.door.client.write_count
         assert counting is not None, "encode_count has asked it"
-        assert client.write_count is not None, "no dialect asks for a number it cannot write"
+        assert write_count is not None, "no dialect asks for a number it cannot write"
         try:
             tokens = counting.read_answer(body)
         except ValueError as exc:
-            raise not_an_answer(served) from exc
-        served.usage = Usage(known=True)  # counting costs nothing
-        headers = answer_headers(self._request, served, self._encoded, self._exchange)
-        told = HeaderBlock(headers.lines, (*headers.pairs, (TOKEN_COUNT_HEADER, b"upstream")))
-        await self._complete(client.write_count(tokens, False), told)
-
-    async def _body(self) -> bytes:
-        try:
-            return await self._source.read_body(self._options.response_body_bytes, self._read_deadline())
-        except WireError as exc:
-            raise self._reading(exc) from exc
+            raise not_an_answer(self._served) from exc
+        return Answer(write_count(tokens, False), Usage(known=True))  # counting costs nothing
 
     def _understood(self, body: bytes) -> Answer:
         """``body`` in the client's words. Raises UpstreamError."""
@@ -114,22 +120,11 @@ class Delivery:
             if any(name == b"content-encoding" for name, _ in self._exchange.headers):
                 # Compressed although nobody asked for it: the header goes with it, the client may know how.
                 return Answer(body, Usage())
+        self._encoded = msgspec.structs.replace(encoded, passed=False)
         try:  # a stream although none was asked for is made an answer
             return encoded.pair.answer(body, self._context(), quirks, passed=False)
         except ValueError as exc:
             raise not_an_answer(self._served) from exc
-
-    async def _complete(self, body: bytes, headers: HeaderBlock) -> None:
-        served = self._served
-        served.committed_at = trio.current_time()
-        served.bytes_out = len(body)
-        served.outcome = "ok"
-        self._keep(body)
-        self._book.close()
-        try:
-            await self._reply.complete(served.status, headers, (body,))
-        except WireError as exc:
-            raise ClientGone from exc
 
     def _context(self, *, passed: bool = False) -> AnswerContext:
         request, served, encoded = self._request, self._served, self._encoded
@@ -195,7 +190,9 @@ class Delivery:
         )
 
     def _limits(self) -> PumpLimits:
-        heartbeat = self._request.door.client.heartbeat
+        client = self._request.door.client
+        of = client.heartbeat_of
+        heartbeat = client.heartbeat if of is None else of(self._request.peeked.variant)
         return PumpLimits(
             idle_s=self._timeouts.idle_s,
             write_s=self._timeouts.client_write_s,

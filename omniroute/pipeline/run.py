@@ -138,7 +138,7 @@ class Pipeline:
                 break
             served = self._served(target, number + 1, 0.0)
             try:
-                if await self._attempts.count(request, served, reply):
+                if await self._attempts.attempt(request, served, reply):
                     story.served = served
                     return
             except Unsupported:  # we can count what this upstream cannot read

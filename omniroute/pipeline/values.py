@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated
+from typing import Annotated, Final
 
 import msgspec
 
@@ -26,6 +26,10 @@ class PipelineOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     content (0.05 to 10 s). From then on no other connection can be tried."""
 
 
+FORWARDED: Final = (b"idempotency-key",)
+"""Client headers every upstream gets to see; a dialect adds its own. Everything else is nobody's business."""
+
+
 class Door(msgspec.Struct, frozen=True):
     """Where clients of one dialect come in: what they speak, and the ways from there. Made once per process."""
 
@@ -33,13 +37,20 @@ class Door(msgspec.Struct, frozen=True):
     client: ClientSide
     pairs: Mapping[str, Pair]
     """By the upstream's dialect."""
+    forwarded: tuple[bytes, ...] = ()
+    """Client headers that an upstream of the same dialect gets to see."""
 
 
 def doors(dialects: Mapping[str, Dialect]) -> dict[str, Door]:
     """A door for every dialect that has clients, in the order of ``dialects``."""
     upstreams = [dialect for dialect in dialects.values() if dialect.upstream is not None]
     return {
-        name: Door(name, dialect.client, {upstream.name: Pair(dialect, upstream) for upstream in upstreams})
+        name: Door(
+            name,
+            dialect.client,
+            {upstream.name: Pair(dialect, upstream) for upstream in upstreams},
+            (*FORWARDED, *(dialect.identity.forwarded if dialect.identity is not None else ())),
+        )
         for name, dialect in dialects.items()
         if dialect.client is not None
     }

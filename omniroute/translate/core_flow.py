@@ -15,15 +15,15 @@ def open_flow(
     pair: Pair, context: AnswerContext, peeked: Peeked, quirks: Quirks, *, passed: bool, max_event_bytes: int
 ) -> Flow:
     """How the answer to a request goes back to its client. ``passed``: what ``Pair.passes`` said of the request."""
-    if passed and pair.client.identity is not None and pair.client.identity.flow is not None:
-        return pair.client.identity.flow(peeked, context.request_id)
+    if passed and pair.identity is not None and pair.identity.flow is not None:
+        return pair.identity.flow(peeked, context.request_id)
     return CoreFlow(pair, context, peeked, quirks, passed=passed, max_event_bytes=max_event_bytes)
 
 
 class CoreFlow:
     """A ``Flow``."""
 
-    __slots__ = ("_machine", "_pair", "_request_id", "reader")
+    __slots__ = ("_machine", "_pair", "_request_id", "_variant", "reader")
 
     def __init__(
         self, pair: Pair, context: AnswerContext, peeked: Peeked, quirks: Quirks, *, passed: bool, max_event_bytes: int
@@ -34,6 +34,7 @@ class CoreFlow:
         self._machine = machine
         self._pair = pair
         self._request_id = context.request_id
+        self._variant = peeked.variant
 
     @property
     def content(self) -> bool:
@@ -75,4 +76,7 @@ class CoreFlow:
             return machine.fail(error)
         held = b"" if machine.failure is not None else machine.finish()
         gap = b"" if not whole else b"\n" if self._pair.far.framing == "ndjson" else b"\n\n"
-        return held + gap + self._pair.near.error_event(error, self._request_id)
+        near = self._pair.near
+        if near.error_event_of is not None:
+            return held + gap + near.error_event_of(error, self._request_id, self._variant)
+        return held + gap + near.error_event(error, self._request_id)

@@ -167,6 +167,8 @@ class ClientSide(msgspec.Struct, frozen=True, kw_only=True):
     """Where clients look for the id of their request, beside ``x-request-id``."""
     heartbeat: bytes = b": keep-alive\n\n"
     """Sent while an upstream is silent; b"": the dialect has nothing that may be sent."""
+    heartbeat_of: Callable[[str], bytes] | None = None
+    """The same by ``Peeked.variant``, where streams of the dialect differ."""
     needs_head: bool = False
     """Clients wait for head and first events: they are sent after a short silence even if there is no content yet."""
     error_status: Callable[[OmniRouteError], int]
@@ -174,6 +176,8 @@ class ClientSide(msgspec.Struct, frozen=True, kw_only=True):
     """``(error, request_id)``."""
     error_event: Callable[[OmniRouteError, str], bytes]
     """The same as the last event of a stream that had begun."""
+    error_event_of: Callable[[OmniRouteError, str, str], bytes] | None = None
+    """The same by ``Peeked.variant``, ``(error, request_id, variant)``, where streams of the dialect differ."""
     write_count: Callable[[int, bool], bytes] | None = None
     """``(input_tokens, estimated)``: the answer to a request whose operation is ``count``."""
     checker: Callable[[], Checker]
@@ -234,6 +238,8 @@ class Identity(msgspec.Struct, frozen=True, kw_only=True):
     """``(peeked, request_id)``: a reader of the dialect's own for streams that pass, where one is faster than a core."""
     usage_of_body: Callable[[bytes], Usage]
     """Counts of a whole answer, read without building it. Never raises."""
+    scan_answer: Callable[[bytes], tuple[bytes | None, Usage]] | None = None
+    """``UpstreamSide.read_failure`` and ``usage_of_body`` in one go, where that is cheaper."""
 
 
 class EncodeRequest(Protocol):

@@ -1,7 +1,7 @@
 """What vendors send, read member by member without building it: nothing here raises, whatever the bytes are.
 
-Values are slices of the text they came in, so numbers, schemas and halves of surrogate pairs stay as they are spelled. A
-member of the wrong kind is as good as absent: a vendor's mistake must not cost the answer.
+Values are slices of the text they came in, so numbers, schemas and halves of surrogate pairs stay as they are spelled.
+A member of the wrong kind is as good as absent: a vendor's mistake must not cost the answer.
 """
 
 from __future__ import annotations

@@ -11,11 +11,11 @@ from typing import Final
 
 import msgspec
 
-from omniroute._speedups import Shapes, StreamCore
+from omniroute._speedups import Shapes, StreamCore, jsonspan
 from omniroute.domain import Quirks, Usage
 from omniroute.errors import UpstreamError
 from omniroute.translate.canonical import ChatRequest, ChatResponse
-from omniroute.translate.dialect import AnswerContext, Asked, ClientSide, Dialect, Outgoing, Peeked, UpstreamSide
+from omniroute.translate.dialect import AnswerContext, Asked, ClientSide, Dialect, Identity, Outgoing, Peeked, UpstreamSide
 from omniroute.translate.fold import Folder
 from omniroute.translate.notes import Notes
 from omniroute.translate.observer import Observer
@@ -37,7 +37,14 @@ class Answer(msgspec.Struct, frozen=True):
 class Pair:
     """One way through: a client's dialect and an upstream's."""
 
-    __slots__ = ("_shapes", "client", "same", "upstream")
+    __slots__ = ("_shapes", "client", "far", "identity", "near", "upstream")
+
+    near: ClientSide
+    """What the client speaks."""
+    far: UpstreamSide
+    """What the upstream speaks."""
+    identity: Identity | None
+    """What happens where both speak the same; None if they do not."""
 
     def __init__(self, client: Dialect, upstream: Dialect) -> None:
         """Raises ValueError if ``client`` has no clients or ``upstream`` no upstreams."""
@@ -45,25 +52,18 @@ class Pair:
             raise ValueError(f"there is no way from {client.name} to {upstream.name}")
         self.client = client
         self.upstream = upstream
-        self.same = client.name == upstream.name and client.identity is not None
+        self.near, self.far = client.client, upstream.upstream
+        self.identity = client.identity if client.name == upstream.name else None
         self._shapes = Shapes(upstream.upstream.shapes)  # made ready once, for all streams
 
-    # -- the two sides, known to be there ---------------------------------------------------------------------------
     @property
-    def near(self) -> ClientSide:
-        """What the client speaks."""
-        assert self.client.client is not None
-        return self.client.client
-
-    @property
-    def far(self) -> UpstreamSide:
-        """What the upstream speaks."""
-        assert self.upstream.upstream is not None
-        return self.upstream.upstream
+    def same(self) -> bool:
+        """Both sides speak one dialect, which knows how bytes pass."""
+        return self.identity is not None
 
     def passes(self, body: bytes) -> bool:
         """Whether a request's bytes may go on as they are: same dialect, and none of our carriers in it."""
-        return self.same and CARRIER not in body
+        return self.identity is not None and not jsonspan.holds(body, CARRIER)
 
     def request(
         self,
@@ -85,7 +85,7 @@ class Pair:
 
     def forward(self, body: bytes, peeked: Peeked, *, model: str, quirks: Quirks) -> Outgoing:
         """A request that ``passes``: the client's bytes, patched."""
-        identity = self.client.identity
+        identity = self.identity
         assert identity is not None
         parts = identity.encode_request(body, peeked, model=model, quirks=quirks)
         return Outgoing(path=identity.path(peeked, model), body=parts)
@@ -95,8 +95,12 @@ class Pair:
 
         Raises UpstreamError for an error under a success status; ValueError for what is no answer at all.
         """
+        usage = None
         try:
-            failure = self.far.read_failure(body)
+            if passed and self.identity is not None and self.identity.scan_answer is not None:
+                failure, usage = self.identity.scan_answer(body)
+            else:
+                failure = self.far.read_failure(body)
         except ValueError:
             if passed:
                 raise
@@ -104,9 +108,8 @@ class Pair:
         if failure is not None:
             raise read_stream_error(failure)
         if passed:
-            identity = self.client.identity
-            assert identity is not None
-            return Answer(strip_tags(body), identity.usage_of_body(body))
+            assert self.identity is not None
+            return Answer(strip_tags(body), self.identity.usage_of_body(body) if usage is None else usage)
         response = strip_tags_of_response(self.far.read_answer(body, quirks), think=quirks.think_tags)
         return self._written(response, context)
 

@@ -42,6 +42,8 @@ def read_body(decoder: msgspec.json.Decoder[Value], body: bytes, at: str = "") -
     become U+FFFD (translation.md §17).
     """
     try:
+        if not at and not body.isascii():
+            body.decode()  # the decoder does not look into what is kept as it was written
         return decoder.decode(body)
     except msgspec.ValidationError as error:
         raise _misshapen(error, at) from error
@@ -53,9 +55,7 @@ def read_body(decoder: msgspec.json.Decoder[Value], body: bytes, at: str = "") -
         raise ClientError(f"{said} is not valid JSON ({error}).", param=at or None, code="invalid_json") from error
     except RecursionError as error:
         said = f"'{at}'" if at else "The request body"
-        raise ClientError(
-            f"{said} is nested too deeply to be read.", param=at or None, code="invalid_json"
-        ) from error
+        raise ClientError(f"{said} is nested too deeply to be read.", param=at or None, code="invalid_json") from error
 
 
 def _misshapen(error: msgspec.ValidationError, at: str) -> ClientError:

@@ -89,8 +89,12 @@ class StreamDecoder(Protocol):
         """Shapes that feed an open block from now on, until the next ``decode``."""
         ...
 
-    def caught(self, block: int, deltas: int, stash: bytes) -> None:
-        """``deltas`` events went by for ``block``; ``stash``: the last value of the shape's STASH, b"" if none."""
+    def caught(self, block: int, deltas: int, stash: bytes) -> Usage | None:
+        """``deltas`` events went by for ``block``; ``stash``: the last value of the shape's STASH, b"" if none.
+
+        Returns the counts that told, so that a stream nobody reads to its end is paid for; they are reported as well
+        with the next event.
+        """
         ...
 
 
@@ -244,7 +248,7 @@ class Machine(Facts):
         self._delivered_bytes += text_bytes
         if deltas:
             self.content = True
-        self._decoder.caught(block, deltas, stash)
+        self.usage = self._decoder.caught(block, deltas, stash) or self.usage
         if kept:
             self._encoder.caught(self._stage.block_of(block), kept)
 

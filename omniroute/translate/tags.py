@@ -13,6 +13,7 @@ from typing import Final
 
 import msgspec
 
+from omniroute._speedups import jsonspan
 from omniroute.translate import jsontext
 from omniroute.translate.canonical import Block, ChatResponse, Reasoning, Refusal, Text
 from omniroute.translate.events import (
@@ -234,7 +235,7 @@ def strip_tags(body: bytes) -> bytes:
 
 def is_tagged(body: bytes) -> bool:
     """Whether one of our tags, or half of one, may be in ``body``: cheap, and false for nearly all."""
-    return _HALF in body and _TAGGED.search(body) is not None
+    return jsonspan.holds(body, _HALF) and _TAGGED.search(body) is not None
 
 
 def rewrite(body: bytes, texts: Iterable[tuple[bytes, bytes]]) -> bytes:

@@ -6,8 +6,8 @@ import msgspec
 import pytest
 
 from omniroute.domain import Connection, Secret, Target
-from omniroute.pipeline.encode import FORWARDED, encode
-from omniroute.pipeline.values import Plan, Request
+from omniroute.pipeline.encode import encode
+from omniroute.pipeline.values import FORWARDED, Plan, Request
 from omniroute.ports import WireRequest
 from tests.pipeline.house import DOOR, KEY, caller, connection, incoming, snapshot
 

@@ -5,17 +5,29 @@ from __future__ import annotations
 from typing import Final
 
 from omniroute.translate.dialect import ClientSide, Dialect, Endpoint, Identity, UpstreamSide
-from omniroute.translate.dialects.gemini.answer import read_answer, read_failure, unfold, write_answer
+from omniroute.translate.dialects.gemini.answer import read_answer, read_failure, write_answer
 from omniroute.translate.dialects.gemini.counting import COUNTING, write_count
 from omniroute.translate.dialects.gemini.decoder import SHAPES, Decoder
 from omniroute.translate.dialects.gemini.encoder import Encoder
-from omniroute.translate.dialects.gemini.errors import error_body, error_event, error_status
+from omniroute.translate.dialects.gemini.errors import error_body, error_event, error_event_of, error_status
 from omniroute.translate.dialects.gemini.grammar import Checker
 from omniroute.translate.dialects.gemini.listings import LISTINGS
 from omniroute.translate.dialects.gemini.peek import PREFIXES, encode_request, identity_path, peek
 from omniroute.translate.dialects.gemini.request_in import read_request
 from omniroute.translate.dialects.gemini.request_out import write_request
 from omniroute.translate.dialects.gemini.usage import usage_of_body
+from omniroute.translate.dialects.gemini.words import JSON_ARRAY
+
+
+def _stream_headers(variant: str) -> tuple[tuple[bytes, bytes], ...]:
+    kind = b"application/json; charset=UTF-8" if variant == JSON_ARRAY else b"text/event-stream"
+    return ((b"content-type", kind), (b"cache-control", b"no-cache"), (b"x-accel-buffering", b"no"))
+
+
+def _heartbeat(variant: str) -> bytes:
+    """A comment between events; a blank between the elements of an array."""
+    return b"\n" if variant == JSON_ARRAY else b": keep-alive\r\n\r\n"
+
 
 DIALECT: Final = Dialect(
     name="gemini",
@@ -26,14 +38,13 @@ DIALECT: Final = Dialect(
         read_request=read_request,
         write_answer=write_answer,
         encoder=Encoder,
-        stream_headers=(
-            (b"content-type", b"text/event-stream"),
-            (b"cache-control", b"no-cache"),
-            (b"x-accel-buffering", b"no"),
-        ),
+        stream_headers=_stream_headers(""),
+        stream_headers_of=_stream_headers,
+        heartbeat_of=_heartbeat,
         error_status=error_status,
         error_body=error_body,
         error_event=error_event,
+        error_event_of=error_event_of,
         write_count=write_count,
         checker=Checker,
     ),
@@ -51,7 +62,6 @@ DIALECT: Final = Dialect(
         encode_request=encode_request,
         path=identity_path,
         forwarded=(b"x-goog-api-client",),
-        unfold=unfold,
         usage_of_body=usage_of_body,
     ),
 )

@@ -69,16 +69,6 @@ def read_failure(body: bytes) -> bytes | None:
     return None
 
 
-def unfold(body: bytes) -> bytes | None:
-    """A whole answer as the one event of a stream; None if it is no answer."""
-    try:
-        if read_failure(body) is not None:
-            return None
-        return b"data: " + jsontext.compact(body) + b"\r\n\r\n"
-    except ValueError:
-        return None
-
-
 def write_answer(response: ChatResponse, context: AnswerContext) -> bytes:
     """The body of an answer."""
     return msgspec.json.encode(

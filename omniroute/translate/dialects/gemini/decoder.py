@@ -184,11 +184,13 @@ class Decoder:
                 if answer.block >= 0:
                     yield Hot(_TEXT if answer.kind == "text" else _THOUGHT, number, 0, answer.block)
 
-    def caught(self, block: int, deltas: int, stash: bytes) -> None:
+    def caught(self, block: int, deltas: int, stash: bytes) -> Usage | None:
         """Keep the last counts."""
         del block, deltas
-        if stash:
-            self._usage = stash
+        if not stash:
+            return None
+        self._usage = stash
+        return usage_of(stash)
 
     # -- chunks --------------------------------------------------------------------------------------------------------
     def _read(self, chunk: Chunk) -> Iterator[StreamEvent]:

@@ -13,16 +13,15 @@ import msgspec
 
 from omniroute.domain import Usage
 from omniroute.translate import jsontext
-from omniroute.translate.canonical import Citation, Json
+from omniroute.translate.canonical import Citation, Json, ToolCall
 from omniroute.translate.canonical import Finish as FinishReason
 from omniroute.translate.dialect import AnswerContext
 from omniroute.translate.dialects.gemini.answer import WireCandidate
 from omniroute.translate.dialects.gemini.errors import error_body
 from omniroute.translate.dialects.gemini.parts_out import call_part, logprobs_result, parts_of, sources_of
-from omniroute.translate.dialects.gemini.peek import JSON_ARRAY
 from omniroute.translate.dialects.gemini.schema import NOTHING, Content, Part, Wire
 from omniroute.translate.dialects.gemini.usage import UsageMetadata, written
-from omniroute.translate.dialects.gemini.words import ORIGIN, write_finish
+from omniroute.translate.dialects.gemini.words import JSON_ARRAY, ORIGIN, write_finish
 from omniroute.translate.events import (
     Cite,
     Close,
@@ -198,8 +197,14 @@ class Encoder:
         opening = call.opening
         signature = call.signature if opening.origin in {"", ORIGIN} else ""
         arguments = jsontext.unescaped(b"".join(call.arguments))
-        part = call_part(opening.call_id, opening.name, arguments, signature, self._context)
-        self._of(event.choice).parts.append(part)
+        whole = ToolCall(
+            call_id=opening.call_id,
+            name=opening.name,
+            arguments=arguments,
+            custom=opening.custom,
+            signature=signature,
+        )
+        self._of(event.choice).parts.append(call_part(whole, self._context))
 
     # -- objects -------------------------------------------------------------------------------------------------------
     def _of(self, choice: int) -> _Held:

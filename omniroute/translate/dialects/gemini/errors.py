@@ -10,6 +10,7 @@ from typing import Final
 import msgspec
 
 from omniroute.errors import Kind, OmniRouteError
+from omniroute.translate.dialects.gemini.words import JSON_ARRAY
 
 # By kind alone: the status decides the word, not the upstream's own.
 _STATUSES: Final[Mapping[Kind, str]] = MappingProxyType(
@@ -78,3 +79,10 @@ def error_body(error: OmniRouteError, request_id: str) -> bytes:
 def error_event(error: OmniRouteError, request_id: str) -> bytes:
     """The same as the last event of a stream that had begun."""
     return b"data: " + error_body(error, request_id) + b"\r\n\r\n"
+
+
+def error_event_of(error: OmniRouteError, request_id: str, variant: str) -> bytes:
+    """The same as the last element of an array that had begun, where the stream is one."""
+    if variant == JSON_ARRAY:
+        return b"," + error_body(error, request_id) + b"]"
+    return error_event(error, request_id)

@@ -16,10 +16,8 @@ from omniroute.domain import Quirks
 from omniroute.errors import ClientError
 from omniroute.translate.dialect import Asked, Part, Peeked, Span
 from omniroute.translate.dialects.gemini.schema import NOTHING
+from omniroute.translate.dialects.gemini.words import JSON_ARRAY
 from omniroute.translate.reading import integer
-
-JSON_ARRAY: Final = "json_array"
-"""Variant of a stream without ``alt=sse``."""
 
 MODEL_CHARS: Final = 256
 MAX_CHOICES: Final = 256

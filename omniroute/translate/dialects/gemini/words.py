@@ -13,6 +13,9 @@ from omniroute.translate.canonical import Finish, FinishClass
 
 ORIGIN: Final = "gemini"
 
+JSON_ARRAY: Final = "json_array"
+"""``Peeked.variant`` of a stream without ``alt=sse``."""
+
 NO_SIGNATURE: Final = "c2tpcF90aG91Z2h0X3NpZ25hdHVyZV92YWxpZGF0b3I="
 """Google's documented stand-in for a thought signature nobody has: base64 of skip_thought_signature_validator."""
 
@@ -46,13 +49,13 @@ def read_finish(word: str, message: str, *, produced: bool, called: bool) -> Fin
     if word == "MAX_TOKENS":
         return Finish(reason="length", raw=word)
     if word in _FILTERS:
-        return Finish(reason="filter", raw=word, category=word, detail=message)
+        return Finish(reason="filter", raw=word, detail=message)
     return Finish(reason="tool" if called else "stop", raw=word, unknown=word not in {"STOP", ""})
 
 
 def blocked(reason: str) -> Finish:
     """The finish of an answer that was refused before it began."""
-    return Finish(reason="filter", raw=reason, category=reason, detail=f"The provider blocked the prompt: {reason}.")
+    return Finish(reason="filter", raw=reason, detail=f"The provider blocked the prompt: {reason}.")
 
 
 def write_finish(finish: Finish) -> str:

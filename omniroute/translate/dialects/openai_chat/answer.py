@@ -16,6 +16,12 @@ def read_failure(body: bytes) -> bytes | None:
     return None if chat.scan_answer(body) is not None else body_error(body)
 
 
+def scan_answer(body: bytes) -> tuple[bytes | None, Usage]:
+    """Both at once."""
+    counts = chat.scan_answer(body)
+    return (None, Usage(*counts)) if counts is not None else (body_error(body), usage_of_body(body))
+
+
 def counts_of(body: bytes) -> Usage:
     """Counts of a whole answer. Never raises: not ``known`` where none could be read."""
     counts = chat.scan_answer(body)

@@ -1,7 +1,7 @@
 """Tool calls of a stream, put together from fragments as vendors send them (translation.md §13.1, §17).
 
-A fragment belongs to the call of its ``index``. Vendors leave the index out, count from one, repeat the id, send an empty
-one, or begin a new call at a used index with a new id. A call is told of when its arguments begin, since its name
+A fragment belongs to the call of its ``index``. Vendors leave the index out, count from one, repeat the id, send an
+empty one, or begin a new call at a used index with a new id. A call is told of when its arguments begin, since its name
 may still come in pieces, or when something else begins or ends. What has no name is no call: it is never told of.
 """
 
@@ -117,7 +117,7 @@ class Calls:
         self.last = None
 
     def _call(self, index: int | None, call_id: str, name: str, *, again: bool) -> Call | None:
-        """Whose fragment it is; a new call's if need be, None if there are too many. ``again``: not its list's first."""
+        """Whose fragment it is; a new call's if need be, None if too many. ``again``: not the first of its list."""
         last = self.last
         if index is None:
             if call_id in self._by_id:

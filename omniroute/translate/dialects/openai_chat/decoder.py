@@ -2,10 +2,10 @@
 
 Theory of operation
 -------------------
-Each choice has at most one open block of text, reasoning or refusal; whatever begins next closes it. Tool calls stay open
-until their choice finishes, for their fragments may interleave. Within one delta the order is reasoning, content,
-refusal, calls, finish. After its finish nothing of a choice is read; usage is read wherever it comes. Reasoning comes by
-up to three names at once, all with the same text: the first that has any is listened to, for the whole choice.
+Each choice has at most one open block of text, reasoning or refusal; whatever begins next closes it. Tool calls stay
+open until their choice finishes, for their fragments may interleave. Within one delta the order is reasoning, content,
+refusal, calls, finish. After its finish nothing of a choice is read; usage is read wherever it comes. Reasoning comes
+by up to three names at once, all with the same text: the first that has any is listened to, for the whole choice.
 """
 
 from __future__ import annotations
@@ -125,9 +125,8 @@ class ChatDecoder:
             )
         yield from self._usage(usage or member(groq, b"usage"))
         for place, choice in enumerate(listed):
-            yield from self._choice(choice, place)
-            if self._over:
-                return
+            if not self._ended():
+                yield from self._choice(choice, place)
 
     def finish(self) -> Iterator[StreamEvent]:
         """End of input: an end if every choice that has begun has finished, else a failure."""
@@ -169,6 +168,9 @@ class ChatDecoder:
             if usage.known:
                 self._usage_along = True
                 yield Report(usage)
+
+    def _ended(self) -> bool:
+        return self._over
 
     def _complete(self) -> bool:
         """At least one choice has finished, and none is unfinished that has begun."""

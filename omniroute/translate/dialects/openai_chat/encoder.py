@@ -1,8 +1,8 @@
 """Streams for a client, written: stream events in, chunks out (translation.md §13.3).
 
-What does not change within a stream (id, time, model) is rendered once; a delta is that, the escaped text as it came, and
-the end of the chunk. Reasoning that only its maker can read is written twice: as plain ``reasoning_content``, and in the
-``reasoning_details`` that clients send back.
+What does not change within a stream (id, time, model) is rendered once; a delta is that, the escaped text as it came,
+and the end of the chunk. Reasoning that only its maker can read is written twice: as plain ``reasoning_content``, and
+in the ``reasoning_details`` that clients send back.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ from typing import Final
 import msgspec
 
 from omniroute.domain import Usage
-from omniroute.errors import UpstreamError
 from omniroute.translate.canonical import Finish as FinishReason
 from omniroute.translate.canonical import Image, Json, Reasoning, Refusal, Text, ToolCall
 from omniroute.translate.dialect import AnswerContext
@@ -21,7 +20,6 @@ from omniroute.translate.dialects.openai_chat.details import Entry, entries_of, 
 from omniroute.translate.dialects.openai_chat.errors import error_event
 from omniroute.translate.dialects.openai_chat.finish import finish_word
 from omniroute.translate.dialects.openai_chat.restore import Restorer, custom_input
-from omniroute.translate.dialects.openai_chat.usage import write_usage
 from omniroute.translate.events import (
     BlockKind,
     Cite,
@@ -39,6 +37,7 @@ from omniroute.translate.events import (
     Whole,
 )
 from omniroute.translate.jsontext import escaped, literal, unescaped
+from omniroute.translate.openai_bodies import write_usage
 from omniroute.translate.stream import Frame
 
 _BLANK_LINE: Final = rb"\n\n"
@@ -59,7 +58,7 @@ class _Block:
         self.said = False
         """It has text."""
         self.number = -1
-        """Of a call, its place in ``tool_calls``, -1 if the client cannot be told of it; of a thought, among thoughts."""
+        """Of a call, its place in ``tool_calls``, -1 if it cannot be told of; of a thought, its place among them."""
         self.emulated = False
         """A function that stands for the client's custom tool: told of when it is complete."""
         self.held: list[bytes] = []
@@ -103,39 +102,20 @@ class ChatEncoder:
         self._usage = Usage()
 
     # -- StreamEncoder -----------------------------------------------------------------------------------------------
-    def encode(self, event: StreamEvent) -> bytes:  # noqa: PLR0911 - one for each kind of event
+    def encode(self, event: StreamEvent) -> bytes:
         """The chunks for one event."""
         match event:
             case Start():
                 return self._started(event)
             case Open():
                 return self._opened(event)
-            case Delta():
+            case Delta() | Sign() | Cite() | Probabilities() | Close():
                 block = self._blocks.get(event.block)
-                return b"" if block is None else self._delta(block, event.text)
-            case Sign():
-                block = self._blocks.get(event.block)
-                return b"" if block is None else self._signed(block, event)
-            case Cite():
-                block = self._blocks.get(event.block)
-                return b"" if block is None else self._cited(block, event)
-            case Probabilities():
-                block = self._blocks.get(event.block)
-                return b"" if block is None else self._probable(block.choice, event.content)
-            case Close():
-                block = self._blocks.pop(event.block, None)
-                return b"" if block is None else self._closed(block)
+                return b"" if block is None else self._more(block, event)
             case Whole():
                 return self._whole(event)
-            case Report():
-                self._usage = event.usage
-                return b""
-            case Finish():
-                return self._finished(event.choice, event.finish)
-            case Failure():
-                return self._failed(event.error)
-            case End():
-                return self._ended()
+            case Report() | Finish() | Failure() | End():
+                return self._over(event)
 
     def frame(self, block: int) -> Frame | None:
         """Around text, plain reasoning, refusals and arguments; kept where characters must be counted."""
@@ -157,6 +137,34 @@ class ChatEncoder:
         if known is not None:
             self._keep(known, text)
 
+    def _more(self, block: _Block, event: Delta | Sign | Cite | Probabilities | Close) -> bytes:
+        """More of an open block."""
+        match event:
+            case Delta():
+                return self._delta(block, event.text)
+            case Sign():
+                return self._signed(block, event)
+            case Cite():
+                return self._cited(block, event)
+            case Probabilities():
+                return self._probable(block.choice, event.content)
+            case Close():
+                del self._blocks[event.block]
+                return self._closed(block)
+
+    def _over(self, event: Report | Finish | Failure | End) -> bytes:
+        """What comes at the end."""
+        match event:
+            case Report():
+                self._usage = event.usage
+                return b""
+            case Finish():
+                return self._finished(event.choice, event.finish)
+            case Failure():
+                return error_event(event.error, self._context.request_id)
+            case End():
+                return self._ended()
+
     # -- inner ---------------------------------------------------------------------------------------------------------
     def _started(self, start: Start) -> bytes:
         if self._head:
@@ -166,7 +174,8 @@ class ChatEncoder:
 
     def _begin(self, start: Start) -> None:
         context = self._context
-        tier = b',"service_tier":' + literal(start.service_tier) if start.service_tier else b""
+        known = self._restorer.tier(start.service_tier)
+        tier = b',"service_tier":' + literal(known) if known else b""
         self._head = b'data: {"id":%b,"object":"chat.completion.chunk","created":%d,"model":%b%b,"choices":[' % (
             literal(self._restorer.answer_id(start.id)),
             start.created_epoch_s or context.created_epoch_s,
@@ -335,24 +344,27 @@ class ChatEncoder:
 
     def _whole(self, event: Whole) -> bytes:
         choice, begun = self._known(event.choice)
-        if choice is None:
-            return b""
+        return b"" if choice is None else begun + self._in_one_piece(choice, event)
+
+    def _in_one_piece(self, choice: _Choice, event: Whole) -> bytes:
+        """What only another vendor understands says nothing."""
+        out = b""
         match event.value:
             case Text():
-                return begun + self._replayed(event, "text", event.value.text, event.value.signature)
+                out = self._replayed(event, "text", event.value.text, event.value.signature)
             case Refusal():
-                return begun + self._replayed(event, "refusal", event.value.text, "")
+                out = self._replayed(event, "refusal", event.value.text, "")
             case Reasoning():
-                return begun + self._whole_thought(event, event.value)
+                out = self._whole_thought(event, event.value)
             case ToolCall():
-                return begun + self._whole_call(event, event.value)
+                out = self._whole_call(event, event.value)
             case Image():
                 part = image_part(event.value)
-                return begun + (
-                    b"" if part is None else self._said(choice, b'"images":' + msgspec.json.encode((part,)))
-                )
+                if part is not None:
+                    out = self._said(choice, b'"images":' + msgspec.json.encode((part,)))
             case _:
-                return begun  # what only another vendor understands
+                pass
+        return out
 
     def _replayed(self, event: Whole, kind: BlockKind, text: str, signature: str) -> bytes:
         """A block in one piece as the events it could have come by."""
@@ -403,9 +415,6 @@ class ChatEncoder:
         word = literal(finish_word(finish, legacy=self._restorer.legacy and choice.calls > 0))
         tail = self._tail.replace(b'"finish_reason":null', b'"finish_reason":' + word, 1)
         return begun + choice.head + tail
-
-    def _failed(self, error: UpstreamError) -> bytes:
-        return error_event(error, self._context.request_id)
 
     def _ended(self) -> bytes:
         out = b""

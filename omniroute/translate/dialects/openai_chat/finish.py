@@ -36,7 +36,7 @@ _WORDS: Final[dict[FinishClass, str]] = {
 
 
 def read_finish(word: str, *, called: bool, refused: bool) -> Finish:
-    """What ``word`` means after an answer that ``called`` a tool, or ``refused``. "" and unknown words count as stop."""
+    """What ``word`` means after an answer that ``called`` a tool or ``refused``. "" and unknown words are a stop."""
     reason = _CLASSES.get(word)
     unknown = reason is None
     if reason is None or reason == "stop":

@@ -14,7 +14,7 @@ import msgspec
 from omniroute._speedups import chat, jsonspan
 from omniroute.domain import Quirks
 from omniroute.translate.dialect import Identity, Part, Peeked, Span
-from omniroute.translate.dialects.openai_chat.answer import counts_of
+from omniroute.translate.dialects.openai_chat.answer import counts_of, scan_answer
 from omniroute.translate.dialects.openai_chat.stream import is_usage_chunk, unfold
 from omniroute.translate.dialects.openai_chat.tapped import TapFlow
 
@@ -75,6 +75,7 @@ IDENTITY: Final = Identity(
     unfold=unfold,
     flow=TapFlow,
     usage_of_body=counts_of,
+    scan_answer=scan_answer,
 )
 
 

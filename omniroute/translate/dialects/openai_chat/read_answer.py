@@ -1,4 +1,4 @@
-"""Whole answers of an upstream, read (translation.md §12.1). Lenient: what is not understood is left out, never refused."""
+"""Whole answers of an upstream, read (translation.md §12.1): what is not understood is left out, never refused."""
 
 from __future__ import annotations
 

@@ -38,7 +38,7 @@ from omniroute.translate.dialects.openai_chat.schema import (
     AskedToolCall,
     AskedUrl,
 )
-from omniroute.translate.jsontext import compact
+from omniroute.translate.jsontext import compact, unescaped
 from omniroute.translate.media import (
     audio_media_type,
     checked_base64,
@@ -47,7 +47,6 @@ from omniroute.translate.media import (
     read_url,
 )
 from omniroute.translate.members import items, member, text
-from omniroute.translate.jsontext import unescaped
 from omniroute.translate.notes import UnsupportedContent
 from omniroute.translate.reading import read_body
 
@@ -103,6 +102,8 @@ def _turn(message: AskedMessage, at: str) -> Turn:
         case "function":
             result = ToolResult(call_id="", name=name, blocks=tuple(_blocks(message, at)), at=at)
             return Turn(role="user", blocks=(result,), at=at)
+        case _:
+            pass
     raise ClientError(
         f"'{at}.role' is '{message.role[:64]}'; it must be {_ROLES}.", param=f"{at}.role", code="invalid_value"
     )
@@ -150,9 +151,7 @@ def _tool_call(raw: bytes, at: str) -> ToolCall:
     if call.custom is not None:
         return ToolCall(call_id=call.id or "", name=call.custom.name, arguments=call.custom.input, custom=True, at=at)
     if call.function is None:
-        raise ClientError(
-            f"'{at}' has neither 'function' nor 'custom'.", param=at, code="missing_required_parameter"
-        )
+        raise ClientError(f"'{at}' has neither 'function' nor 'custom'.", param=at, code="missing_required_parameter")
     arguments = _arguments(call.function, f"{at}.function.arguments")
     return ToolCall(call_id=call.id or "", name=call.function.name, arguments=arguments, signature=signature, at=at)
 
@@ -190,9 +189,7 @@ def _read_part(raw: bytes, at: str) -> Iterator[Block]:
             yield Image(source=_picture(url, at), cache=cache, at=at)
         case AskedPart(type="input_audio", input_audio=AskedAudio() as audio):
             data = checked_base64(audio.data, f"{at}.input_audio.data")
-            yield Audio(
-                source=Inline(audio_media_type(audio.format), data), format=audio.format, cache=cache, at=at
-            )
+            yield Audio(source=Inline(audio_media_type(audio.format), data), format=audio.format, cache=cache, at=at)
         case AskedPart(type="file", file=AskedFile() as file):
             yield _file(file, cache, at)
         case AskedPart(type="refusal", refusal=str(said)):
@@ -209,7 +206,8 @@ def _read_part(raw: bytes, at: str) -> Iterator[Block]:
             )
         case _:
             raise UnsupportedContent(
-                f"'{at}' is a part of type '{part.type[:64]}', which only some providers of this dialect know.", param=at
+                f"'{at}' is a part of type '{part.type[:64]}', which only some providers of this dialect know.",
+                param=at,
             )
 
 

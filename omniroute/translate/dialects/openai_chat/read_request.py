@@ -147,6 +147,8 @@ def _format(told: AskedFormat | None) -> Format | None:
                 param="response_format.json_schema",
                 code="missing_required_parameter",
             )
+        case _:
+            pass
     raise ClientError(
         "'response_format.type' must be text, json_object or json_schema.",
         param="response_format.type",
@@ -161,14 +163,16 @@ def _thinking(told: AskedBody) -> Thinking | None:
     if told.reasoning is not None:
         return _by_reasoning(told.reasoning)
     if told.thinking is not None:
-        if told.thinking.type == "disabled":
-            return Thinking(mode="off", at="thinking")
-        return _by_budget(told.thinking.budget_tokens, "thinking", "thinking.budget_tokens")
+        return _by_switch(told.thinking.type != "disabled", told.thinking.budget_tokens, "thinking", ".budget_tokens")
     if told.enable_thinking is not None or told.thinking_budget is not None:
-        if told.enable_thinking is False:
-            return Thinking(mode="off", at="enable_thinking")
-        return _by_budget(told.thinking_budget, "enable_thinking", "thinking_budget")
+        return _by_switch(told.enable_thinking is not False, told.thinking_budget, "enable_thinking", "")
     return None
+
+
+def _by_switch(on: bool, budget: int | None, at: str, budget_member: str) -> Thinking:
+    if not on:
+        return Thinking(mode="off", at=at)
+    return _by_budget(budget, at, at + budget_member if budget_member else "thinking_budget")
 
 
 def _by_effort(effort: str, at: str, *, show: bool | None = None) -> Thinking:

@@ -1,4 +1,4 @@
-"""What an answer calls things, in the client's words: ids of its own shape, tools by the names and kinds it gave them."""
+"""What an answer calls things, in the client's words: ids of its shape, tools by the names and kinds it gave."""
 
 from __future__ import annotations
 
@@ -10,6 +10,9 @@ from omniroute.translate.canonical import Tool
 from omniroute.translate.dialect import AnswerContext
 
 _PREFIX: Final = "chatcmpl-"
+_KNOWN_TIERS: Final = frozenset({"auto", "default", "flex", "scale", "priority", "fast"})
+_TIERS: Final = {"standard": "default"}
+"""Anthropic's and Gemini's word for the tier between."""
 
 
 class _CustomInput(msgspec.Struct):
@@ -36,6 +39,12 @@ class Restorer:
     def answer_id(self, given: str) -> str:
         """The upstream's id if it has the dialect's shape, else one of ours."""
         return given if given.startswith(_PREFIX) else _PREFIX + self._context.attempt_id
+
+    @staticmethod
+    def tier(given: str) -> str:
+        """The service tier in OpenAI's words; "" for one it has no word for."""
+        given = _TIERS.get(given, given)
+        return given if given in _KNOWN_TIERS else ""
 
     def call_id(self, given: str) -> str:
         """The id of a call as the client knows it; a new one if the upstream gave none."""

@@ -1,7 +1,7 @@
 """Chunks that are one more piece of something: what vendors send, member for member (see ``_speedups.stream_py``).
 
-Source: the recordings of OpenAI, Azure, DeepSeek, OpenRouter, Groq, Mistral, Perplexity, xAI, Z.ai, Alibaba and Ollama's
-compatible endpoint; vLLM's and SGLang's protocol definitions.
+Source: the recordings of OpenAI, Azure, DeepSeek, OpenRouter, Groq, Mistral, Perplexity, xAI, Z.ai, Alibaba and
+Ollama's compatible endpoint; vLLM's and SGLang's protocol definitions.
 """
 
 from __future__ import annotations

@@ -36,9 +36,12 @@ from omniroute.translate.dialects.openai_chat.answer_schema import (
 from omniroute.translate.dialects.openai_chat.details import Entry, carries, entries_of
 from omniroute.translate.dialects.openai_chat.finish import finish_word
 from omniroute.translate.dialects.openai_chat.restore import Restorer, custom_input
-from omniroute.translate.dialects.openai_chat.usage import write_usage
+from omniroute.translate.openai_bodies import write_usage
 
 BLANK_LINE: Final = "\n\n"
+
+_NEVER_NULL: Final = frozenset({"ollama"})
+"""Dialects whose content is always a string."""
 
 _encoder: Final = msgspec.json.Encoder()
 
@@ -47,15 +50,16 @@ def write_answer(response: ChatResponse, context: AnswerContext) -> bytes:
     """The body of ``response``: as many of its answers as the client asked for."""
     restorer = Restorer(context)
     wanted = [one for one in response.candidates if one.index < max(1, context.choices)]
+    silent = "" if response.origin in _NEVER_NULL else None
     return _encoder.encode(
         Completion(
             restorer.answer_id(response.id),
             "chat.completion",
             response.created_epoch_s or context.created_epoch_s,
             response.model or context.model,
-            tuple(_choice(candidate, restorer) for candidate in sorted(wanted, key=_index)),
+            tuple(_choice(candidate, restorer, silent) for candidate in sorted(wanted, key=_index)),
             write_usage(response.usage) if response.usage.known else None,
-            response.service_tier,
+            restorer.tier(response.service_tier),
         )
     )
 
@@ -64,8 +68,8 @@ def _index(candidate: Candidate) -> int:
     return candidate.index
 
 
-def _choice(candidate: Candidate, restorer: Restorer) -> Choice:
-    message = _Message(restorer)
+def _choice(candidate: Candidate, restorer: Restorer, silent: str | None) -> Choice:
+    message = _Message(restorer, silent)
     for block in candidate.blocks:
         match block:
             case Text():
@@ -91,8 +95,10 @@ def _choice(candidate: Candidate, restorer: Restorer) -> Choice:
 class _Message:
     """An answer's message, put together block by block."""
 
-    def __init__(self, restorer: Restorer) -> None:
+    def __init__(self, restorer: Restorer, silent: str | None) -> None:
+        """``silent``: the content where there is none."""
         self._restorer = restorer
+        self._nothing = silent
         self._texts: list[str] = []
         self._chars = 0
         self._thoughts: list[str] = []
@@ -159,7 +165,7 @@ class _Message:
         legacy = self.calls[0].function if self._restorer.legacy and self.calls else None
         return Message(
             role="assistant",
-            content="".join(self._texts) if self._texts else None,
+            content="".join(self._texts) if self._texts else self._nothing,
             refusal="".join(self.refusals) or None,
             tool_calls=() if legacy else tuple(self.calls),
             function_call=legacy,
