@@ -76,7 +76,7 @@ class Checker:
             told = self._object(msgspec.json.decode(data), "an event")
         except msgspec.DecodeError as error:
             raise GrammarError(f"event {self._number}: no JSON") from error
-        kind = told.get("type")
+        kind = str(told.get("type"))
         self._require(kind == name.decode(), f"the event is called {name!r}")
         self._require(told.get("sequence_number") == self._number, f"sequence_number is {told.get('sequence_number')}")
         self._require(not self._last, f"{kind} after {self._last}")
