@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from omniroute.domain import Quirks, Usage
@@ -25,10 +25,10 @@ from omniroute.translate.upstream_errors import read_stream_error
 from tests.translate.dialects.openai_responses.said import (
     CLIENT,
     CONTEXT,
+    RESPONSE,
     UPSTREAM,
     encoded,
     events_of,
-    response_type,
 )
 
 USAGE = Usage(input_total=10, cache_read=4, cache_write_5m=2, output_total=9, reasoning=3, known=True)
@@ -41,7 +41,7 @@ def answer(*blocks: Block, finish: str = "stop", **more: object) -> ChatResponse
 
 def body_of(response: ChatResponse) -> dict[str, object]:
     body = msgspec.json.decode(CLIENT.write_answer(response, CONTEXT))
-    response_type().validate_python(body)  # type: ignore[attr-defined]
+    RESPONSE.validate_python(body)
     assert isinstance(body, dict)
     return body
 
@@ -127,11 +127,12 @@ blocks = st.one_of(
 )
 
 
+@settings(max_examples=40, deadline=None)
 @given(st.lists(blocks, max_size=6))
 def test_what_is_written_reads_the_same(said: list[Block]) -> None:
     response = answer(*said, finish="tool" if any(isinstance(block, ToolCall) for block in said) else "stop")
     body = CLIENT.write_answer(response, CONTEXT)
-    response_type().validate_json(body)  # type: ignore[attr-defined]
+    RESPONSE.validate_json(body)
     found = UPSTREAM.read_answer(body, Quirks())
     assert [_said(block) for block in found.candidates[0].blocks] == [_said(block) for block in said]
     finish = found.candidates[0].finish

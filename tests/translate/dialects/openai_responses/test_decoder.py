@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from omniroute.domain import Quirks
@@ -437,12 +437,15 @@ told_events = st.fixed_dictionaries(
 )
 
 
+@pytest.mark.slow
+@settings(deadline=None)
 @given(st.lists(told_events | junk.map(lambda value: {"type": "error", "error": value}), max_size=12))
 def test_whatever_comes_the_events_are_in_order(told: list[Event]) -> None:
     found = decoded(*[msgspec.json.encode(event) for event in told])
     assert_in_order(found)
 
 
+@settings(deadline=None)
 @given(st.lists(st.binary(max_size=40), max_size=6))
 def test_whatever_the_bytes_are_nothing_is_raised(told: list[bytes]) -> None:
     assert_in_order(decoded(*told))
