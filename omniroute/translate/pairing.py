@@ -152,6 +152,8 @@ class Pair:
         core = StreamCore(machine, framing=self.far.framing, shapes=self._shapes, max_event_bytes=len(body) + 1)
         core.feed(body)
         core.finish()
+        if not core.events:
+            raise ValueError("neither an answer nor a stream of one")
         if machine.failure is not None:
             raise machine.failure
         if not machine.content:

@@ -15,7 +15,9 @@ NEARS = sorted({near for near, _ in PAIRS})
 
 def upstream(*dialects: str) -> list[Answer]:
     """What upstreams of these dialects say to one request each, streamed."""
-    return [Answer(headers=((b"content-type", ANSWERS[name].content_type),), body=ANSWERS[name].stream) for name in dialects]
+    return [
+        Answer(headers=((b"content-type", ANSWERS[name].content_type),), body=ANSWERS[name].stream) for name in dialects
+    ]
 
 
 def speaking(*dialects: str) -> list[object]:

@@ -9,7 +9,7 @@ from omniroute._speedups import SseTap, event_data
 from omniroute.domain import Usage
 from omniroute.errors import UpstreamError
 from omniroute.translate.dialect import Peeked
-from omniroute.translate.dialects.openai_chat.errors import error_event
+from omniroute.translate.dialects.openai_chat.errors import error_body
 from omniroute.translate.dialects.openai_chat.stream import EventKind, classify_event, tap, unfold
 from omniroute.translate.dialects.openai_chat.usage import usage_of
 from omniroute.translate.upstream_errors import read_stream_error
@@ -71,7 +71,7 @@ class TapFlow:
 
     def fail(self, error: UpstreamError, *, whole: bool) -> bytes:
         """The client's bytes for a failure outside the stream. ``whole``: its last event may lack its blank line."""
-        return (b"\n\n" if whole else b"") + error_event(error, self._request_id)
+        return (b"\n\n" if whole else b"") + b"data: " + error_body(error, self._request_id) + b"\n\n"
 
 
 def _as_event(body: bytes) -> bytes:
