@@ -75,6 +75,9 @@ cdef class Shapes:
     def __len__(self):
         return self.count
 
+    def __iter__(self):
+        return iter(self.specs)
+
     def match(self, int shape, bytes data not None):
         """See ``shapes_py.Shapes.match``."""
         cdef Match found

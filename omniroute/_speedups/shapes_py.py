@@ -19,7 +19,7 @@ shape. Of values that are not looked into the structure is checked, not the scal
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 from omniroute._speedups.jsonspan_py import value_end
@@ -101,6 +101,10 @@ class Shapes:
 
     def __len__(self) -> int:
         return len(self.specs)
+
+    def __iter__(self) -> Iterator[object]:
+        """As they were given: either half makes its own of the other's."""
+        return iter(self.specs)
 
     def match(self, shape: int, data: bytes) -> Match | None:
         """How ``data`` has the shape, None if it has not."""

@@ -45,7 +45,7 @@ cdef class StreamCore(Translator):
             raise ValueError(f"framing {framing!r} is none of sse, ndjson")
         self.machine = machine
         self.ask_machine = getattr(machine, face)
-        self.shapes = shapes if isinstance(shapes, Shapes) else Shapes(getattr(shapes, "specs", shapes))
+        self.shapes = shapes if isinstance(shapes, Shapes) else Shapes(shapes)
         self.forward = forward
         self.use_lanes = lanes
         self.max_event_bytes = max_event_bytes

@@ -124,7 +124,10 @@ class Mock:
             raise BadAsk(self._unknown(request), status=404)
         if not self._known(dialect.credential(request)):
             raise BadAsk("the mock was started with --key: send it where your vendor's client does", status=401)
-        return dialect.read(request)
+        try:
+            return dialect.read(request)
+        except RecursionError as error:
+            raise BadAsk("the body is nested too deeply") from error
 
     def _unknown(self, request: Request) -> str:
         known = ", ".join(path for dialect in self._dialects.values() for path in dialect.paths)

@@ -26,9 +26,9 @@ from omniroute.translate.dialect import (
     Peeked,
     UpstreamSide,
 )
-from omniroute.translate.dialects.openai_chat import error_body
 from omniroute.translate.flow import Flow
 from omniroute.translate.notes import Note, Notes, Unsupported, UnsupportedContent
+from omniroute.translate.openai_bodies import error_body
 from omniroute.translate.pairing import Answer, Pair
 from omniroute.translate.stream import BYTES_PER_TOKEN
 from omniroute.translate.texts import texts_of

@@ -20,6 +20,7 @@ from omniroute.translate.tags import INTERNAL, is_tagged, rewrite, strip_tags
 HELD_BYTES: Final = 64 * 1024
 """Of blocks held back behind half a tag: beyond it, it is taken for text. Enough for a tag that comes by the letter."""
 
+_BLANKS: Final = b" \t\r\n\xef\xbb\xbf"
 _FORWARDED: Final = Frame(b"", b"")
 
 
@@ -106,28 +107,36 @@ class Observer(Facts):
         self.told = False
         """The failure was in the stream, so the client has been told; otherwise somebody has to."""
 
+    @property
+    def finished(self) -> bool:
+        """Every choice has finished, or all has ended: little can follow."""
+        return self._ended or super().finished
+
     def forward(self, name: bytes, data: bytes, block: bytes) -> bytes:
         """What goes on for an event: ``block``, something in its place, or nothing (hidden, or held back)."""
         texts: list[tuple[_Watched, int, bytes]] = []
-        for event in self._decoder.decode(name, data):
+        for event in () if self._ended else self._decoder.decode(name, data):
             self.note(event)
             self._watch(event, texts)
         self.told = self.failure is not None
+        # An error may be told in two events, and an end mark may follow the last one: only that is sure to be the end.
+        self.done = data.strip() == b"[DONE]"
         first, self._begun = not self._begun, True
-        if first and self._identity.unfold is not None:
+        # A document on its own, no event and no line: it ends with its bracket.
+        if first and self._identity.unfold is not None and block.endswith(b"}") and block.lstrip(_BLANKS)[:1] == b"{":
             stream = self._identity.unfold(strip_tags(data))
             if stream is not None:
                 return stream
         if self._identity.hide is None or not self._identity.hide(data, self._peeked):
             self._queue.append(_Held(name, data, block, texts))
             self._held_bytes += len(block)
-        if self.done or self._held_bytes > HELD_BYTES:
+        if self._ended or self.done or self._held_bytes > HELD_BYTES:
             self._settle()
         return self._released()
 
     def finish(self) -> bytes:
         """What was held back, at the end of the upstream's input; ``failure`` is set if that is no end of an answer."""
-        for event in () if self.done else self._decoder.finish():
+        for event in () if self._ended else self._decoder.finish():
             self.note(event)
         self._settle()
         return self._released()

@@ -42,6 +42,8 @@ def read_body(decoder: msgspec.json.Decoder[Value], body: bytes, at: str = "") -
     become U+FFFD (translation.md §17).
     """
     try:
+        if not at and not body.isascii():
+            body.decode()  # the decoder does not look into what is kept as it was written
         return decoder.decode(body)
     except msgspec.ValidationError as error:
         raise _misshapen(error, at) from error

@@ -7,8 +7,8 @@ Of a tag's characters only ``<``, ``>`` and ``/`` are ever written as escapes, s
 
 :class:`Cleaner` takes ``<omniModel>...</omniModel>`` out. It holds back what may be the beginning of a tag and, after
 an opening tag, up to ``INSIDE_BYTES`` of what follows; if no end comes within them, or another beginning before it,
-only the tag itself is dropped and the rest is text after all. A closing tag on its own is dropped too. At the end of a text half a tag is dropped if it
-can be nothing else (``<omn``), and so is everything after a tag that was not closed.
+only the tag itself is dropped and the rest is text after all. A closing tag on its own is dropped too. At the end of a
+text half a tag is dropped if it can be nothing else (``<omn``), and so is everything after a tag that was not closed.
 
 :class:`Thinking` splits off ``<think>...</think>`` at the start of a text (translation.md §12.1).
 

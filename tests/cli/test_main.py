@@ -13,7 +13,7 @@ from click.testing import CliRunner
 from omniroute import __version__
 from omniroute.cli import main
 
-COMMANDS = ["bench", "doctor", "keys", "ledger", "mock", "providers", "serve", "settings"]
+COMMANDS = ["bench", "doctor", "keys", "ledger", "mock", "providers", "serve", "settings", "translate"]
 
 
 def test_every_file_is_a_command() -> None:

@@ -419,5 +419,13 @@ async def test_counts_tokens_without_an_answer(mock: Mock, path: str, body: obje
     assert mock.counts.total.begun == 0
 
 
+async def test_a_body_nested_without_end_is_refused(mock: Mock) -> None:
+    deep = b'{"tools":' + b"[" * 100_000
+    for wire in WIRES.values():
+        path = wire.path.replace("{model}", "m")
+        head = f"POST {path} HTTP/1.1\r\nHost: m\r\n{wire.headers}Content-Length: {len(deep)}\r\n\r\n"
+        assert (await once(mock, head.encode() + deep)).status == 400
+
+
 def test_every_dialect_is_tried_here() -> None:
     assert {name.removesuffix("_array").removesuffix("_generate") for name in WIRES} == set(KEYS)

@@ -9,8 +9,10 @@ from hypothesis import strategies as st
 from omniroute._speedups import chat_py, jsonspan_py
 from omniroute.domain import Usage
 from omniroute.errors import ClientError
-from omniroute.translate import Peeked, body_error, usage_of_body
+from omniroute.translate import Peeked
+from omniroute.translate.dialects.openai_chat.errors import body_error
 from omniroute.translate.dialects.openai_chat.request import peek_any
+from omniroute.translate.dialects.openai_chat.usage import usage_of_body
 from tests.speedups.twins import maybe_compiled, twins
 
 chat_c = maybe_compiled("chat")

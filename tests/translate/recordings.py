@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Iterable
 from functools import cache
 from typing import Final
@@ -35,6 +36,8 @@ _FOLDERS: Final = {
 _BEGINNINGS: Final = {"openai_responses": b'"response.created"', "anthropic": b'"message_start"'}
 _SPLIT: Final = frozenset({"tool-search-stream", "reasoning-summary-encrypted-stream"})
 """Files that hold several answers, one after another."""
+_PICTURE_NOTE: Final = re.compile(r"\[Themodelmadeapicture[^]]*\]")
+"""What stands for a picture in dialects whose answers have none (translation.md §12.1)."""
 _OTHER: Final = frozenset({"legacy-completions-stream"})
 """Of an upstream dialect that is none."""
 
@@ -114,7 +117,11 @@ def params(kind: str) -> list[object]:
 
 
 def _kinds(entry: Recording) -> set[str]:
-    kinds = {"request"} if entry.request_file and entry.dialect != "aws-eventstream" else set()
+    # What was sent to another endpoint than the dialect's is no request of it.
+    elsewhere = entry.dialect == "aws-eventstream" or (
+        entry.ours == "openai_chat" and "/responses" in (entry.endpoint or "")
+    )
+    kinds = {"request"} if entry.request_file and not elsewhere else set()
     if entry.framing == "json body":
         kinds.add(
             "error" if "error" in entry.name or entry.name in ("failed-body", "azure-content-filter-body") else "body"
@@ -174,8 +181,13 @@ def saying(candidate: Candidate) -> Saying:
     blocks = candidate.blocks
     calls = tuple((block.name, _arguments(block)) for block in blocks if isinstance(block, ToolCall))
     reason: str = candidate.finish.reason if candidate.finish else ""
+    if reason == "stop" and any(isinstance(block, Refusal) for block in blocks):
+        reason = "filter"  # Responses and Chat say so by the refusal itself
+    text = _joined(block.text for block in blocks if isinstance(block, Text | Refusal))
+    if not text and reason == "filter" and candidate.finish:
+        text = _joined([candidate.finish.detail])  # dialects without a place for it say it as text
     return Saying(
-        text=_joined(block.text for block in blocks if isinstance(block, Text | Refusal)),
+        text=_PICTURE_NOTE.sub("", text),
         reasoning=_joined(block.text for block in blocks if isinstance(block, Reasoning)),
         calls=calls,
         finish="tool" if reason == "stop" and calls else reason,
@@ -188,8 +200,8 @@ def _joined(texts: Iterable[str]) -> str:
 
 def _arguments(call: ToolCall) -> object:
     """The value of a call's arguments; what is no JSON object, as dialects say it that have nothing else."""
-    if call.custom:
-        return call.arguments
+    if call.custom:  # what it is to dialects that only have functions (translation.md §11.5)
+        return {"input": call.arguments}
     try:
         value = parse(call.arguments or "{}")
     except ValueError:

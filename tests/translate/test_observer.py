@@ -184,6 +184,15 @@ def test_a_failure_in_the_stream_is_passed_on_and_known() -> None:
     assert observer.told
 
 
+def test_what_follows_a_failure_goes_on() -> None:
+    core, observer, _ = made()
+    body = texts(b"a") + sse(b'{"error":"overloaded"}', b'{"error":"the same again"}', b"[DONE]")
+    assert b"".join(core.feed(body[at : at + 1]) for at in range(len(body))) + core.finish() == body
+    assert observer.failure is not None
+    assert observer.failure.message == "overloaded"
+    assert observer.finished
+
+
 def test_arguments_are_the_users() -> None:
     body = sse(b'{"args":"' + TAG + b'","n":"<omniModel>"}', b'{"args":"<omni"}', b'{"args":"Model>"}') + END
     assert through(body) == body

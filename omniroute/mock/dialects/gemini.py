@@ -115,7 +115,7 @@ _OPAQUE: Final = frozenset({"args", "labels", "parameters", "response", "respons
 
 
 def _camel(value: object) -> object:
-    """``value`` with snake_case names written as the rest of the service's: it reads both, and its own client mixes them."""
+    """``value`` with snake_case names in the service's other spelling: it reads both, and its own client mixes them."""
     if isinstance(value, list):
         return [_camel(item) for item in value]
     if not isinstance(value, dict):

@@ -20,7 +20,6 @@ from omniroute.translate.canonical import (
     ToolCall,
 )
 from omniroute.translate.dialect import AnswerContext
-from omniroute.translate.dialects.anthropic import pending
 from omniroute.translate.events import (
     Cite,
     Close,
@@ -290,7 +289,7 @@ def test_why_it_ended(events: tuple[StreamEvent, ...], reason: str, stop: str) -
 
 
 def test_a_filter_says_why() -> None:
-    finish = msgspec.structs.replace(ended()[0].finish, reason="filter", detail="no", category="bio")  # type: ignore[union-attr]
+    finish = msgspec.structs.replace(ended()[0].finish, reason="filter", detail="no", category="bio", raw="refusal")  # type: ignore[union-attr]
 
     assert parsed(encode((Finish(0, finish), End())))[-2]["delta"] == {
         "stop_reason": "refusal",
@@ -362,7 +361,3 @@ def test_every_frame_writes_what_encode_writes(events: list[StreamEvent]) -> Non
             encoder.caught(event.block, event.text)
 
     assert out == plain
-
-
-def test_pending_blocks_say_what_they_are() -> None:
-    assert pending.whole_block(0, Text(text="")) is None

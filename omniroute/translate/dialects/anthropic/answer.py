@@ -30,7 +30,7 @@ from omniroute.translate.dialects.anthropic.usage import WireUsage, counters, us
 from omniroute.translate.members import items, member, members, word
 from omniroute.translate.stream import BYTES_PER_TOKEN
 
-_OWN_MEMBERS: Final = ("container", "diagnostics")
+_OWN_MEMBERS: Final = {"container": b"container", "diagnostics": b"diagnostics"}
 MAX_BLOCKS: Final = 65536
 """Of one message; a long turn of server tools has some hundreds."""
 _NO_FINISH: Final = Finish(reason="stop")
@@ -56,22 +56,32 @@ class AnswerOut(msgspec.Struct, frozen=True, kw_only=True, tag="message", tag_fi
 def read_answer(body: bytes, quirks: Quirks) -> ChatResponse:
     """An upstream's message. Raises ValueError if it is none."""
     del quirks
-    message_id, model, content, usage = members(body, (b"id", b"model", b"content", b"usage"))
-    reason, sequence, details = members(body, (b"stop_reason", b"stop_sequence", b"stop_details"))
+    message_id, model, content, usage, reason, sequence, details, *own = members(
+        body,
+        (
+            b"id",
+            b"model",
+            b"content",
+            b"usage",
+            b"stop_reason",
+            b"stop_sequence",
+            b"stop_details",
+            *_OWN_MEMBERS.values(),
+        ),
+    )
     if not content.startswith(b"["):
         raise ValueError("a message without content")
     blocks = tuple(block for item in items(content, MAX_BLOCKS) if (block := vendor.read_block(item)) is not None)
     called = any(isinstance(block, ToolCall) for block in blocks)
     finish = vendor.read_finish(word(reason), word(sequence), details, called=called)
     tier = member(usage, b"service_tier")
-    own = zip(_OWN_MEMBERS, members(body, tuple(name.encode() for name in _OWN_MEMBERS)), strict=True)
     return ChatResponse(
         id=word(message_id),
         model=word(model),
         candidates=(Candidate(blocks=blocks, finish=finish),),
         usage=usage_of(counters(usage)),
         service_tier=word(tier),
-        ext=tuple((name, raw) for name, raw in own if raw),
+        ext=tuple((name, raw) for name, raw in zip(_OWN_MEMBERS, own, strict=True) if raw),
         origin=vendor.ORIGIN,
     )
 

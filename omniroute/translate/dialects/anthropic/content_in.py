@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Final, TypeVar
 
@@ -68,8 +68,10 @@ def read_texts(content: str | list[Raw] | None, at: str) -> tuple[Text, ...]:
     return tuple(block for block in blocks if isinstance(block, Text) and block.text.strip())
 
 
-def with_call_signatures(blocks: Iterable[Block]) -> tuple[Block, ...]:
+def with_call_signatures(blocks: tuple[Block, ...]) -> tuple[Block, ...]:
     """Signatures of calls, carried in a thinking block before the call, back on their calls (translation.md §15)."""
+    if not any(isinstance(block, Reasoning) for block in blocks):
+        return blocks
     out: list[Block] = []
     for block in blocks:
         last = out[-1] if out else None

@@ -26,6 +26,7 @@ class Model(msgspec.Struct, frozen=True, omit_defaults=True, tag="model", tag_fi
     id: str
     display_name: str
     created_at: str
+    lifecycle: str
     max_input_tokens: int = 0
     max_tokens: int = 0
 
@@ -88,6 +89,7 @@ def _model(model: Listed) -> Model:
         model.id,
         model.id.partition("/")[2] or model.id,
         created.isoformat().replace("+00:00", "Z"),
+        "active",
         model.context_tokens,
         model.output_tokens,
     )

@@ -85,8 +85,9 @@ def write_stop(finish: Finish, *, called: bool, refused: bool) -> Stop:
     if reason == "stop" and (called or refused):
         return Stop("tool_use" if called else "refusal")
     details = None
-    if reason == "filter" and not refused and (finish.detail or finish.category):
-        details = StopDetails(finish.category or None, finish.detail or None)
+    category = finish.category if finish.raw == "refusal" else ""  # another vendor's is none of Anthropic's
+    if reason == "filter" and not refused and (finish.detail or category):
+        details = StopDetails(category or None, finish.detail or None)
     return Stop(_REASONS[reason], finish.detail if reason == "stop_sequence" else None, details)
 
 

@@ -63,7 +63,7 @@ def read_request(asked: Asked, peeked: Peeked) -> ChatRequest:
         include_usage=True,
         ext=tuple(
             (name, bytes(raw))
-            for name, raw in _members.decode(asked.body).items()
+            for name, raw in reading.read_body(_members, asked.body).items()
             if name not in _READ and raw != schema.NULL
         ),
     )

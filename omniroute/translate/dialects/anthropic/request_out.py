@@ -10,7 +10,7 @@ from msgspec import Raw
 from omniroute.domain import Quirks
 from omniroute.errors import ClientError
 from omniroute.translate import conversation, jsontext
-from omniroute.translate.canonical import ChatRequest, Opaque, Reasoning, Text, ToolCall, ToolResult, Turn
+from omniroute.translate.canonical import ChatRequest, Opaque, Reasoning, Text, Tool, ToolCall, ToolResult, Turn
 from omniroute.translate.dialect import Outgoing
 from omniroute.translate.dialects.anthropic.content_out import MessageOut, TextPart, TurnWriter, is_own
 from omniroute.translate.dialects.anthropic.identity import COUNT_PATH, PATH
@@ -73,9 +73,11 @@ def write_count(request: ChatRequest, quirks: Quirks, notes: Notes) -> Outgoing:
 
 
 def _written(request: ChatRequest, quirks: Quirks, notes: Notes) -> tuple[RequestOut, Renamer, Renamer]:
-    refuse_state(request)
+    if request.origin != ORIGIN:
+        refuse_state(request)
     called = [block.name for turn in request.turns for block in turn.blocks if isinstance(block, ToolCall)]
-    names = Renamer(ANTHROPIC_NAME, [*(tool.name for tool in request.tools if hasattr(tool, "name")), *called])
+    offered = [tool.name for tool in request.tools if isinstance(tool, Tool)]
+    names = Renamer(ANTHROPIC_NAME, offered + called)
     ids = Renamer(ANTHROPIC_ID)
     system, turns = _shaped(request, quirks, notes)
     tools = write_tools(request, names, notes)
@@ -139,22 +141,25 @@ def _shaped(request: ChatRequest, quirks: Quirks, notes: Notes) -> tuple[tuple[T
         else:
             turns.append(_own_only(turn, notes))
     clean = conversation.without_empty(turns, blank=True)
-    shaped = conversation.paired(conversation.merged(clean), notes)
-    shaped = conversation.merged(conversation.without_empty(shaped, blank=True))
+    # A result without its call is dropped, and its turn with it if it held no more: neighbours are merged once again.
+    shaped = conversation.merged(conversation.paired(conversation.merged(clean), notes))
     if not any(turn.role != "system" for turn in shaped):
         raise ClientError("The conversation is empty: send at least one message that says something.", param="messages")
     return tuple(system), (*shaped[:-1], _last(shaped[-1], quirks, notes))
 
 
 def _own_only(turn: Turn, notes: Notes) -> Turn:
+    """``turn`` without what Anthropic may not be shown, which is noted."""
+    foreign = False
     for block in turn.blocks:
         if isinstance(block, ToolCall) and block.signature:
             notes.add(f"{block.at}.thoughtSignature", "dropped", "the signature is another vendor's", info=True)
-        if not is_own(block):
+        elif isinstance(block, Reasoning | Opaque) and not is_own(block):
+            foreign = True
             server = isinstance(block, Opaque)
             reason = "only its own vendor can read it" if server else "Anthropic did not sign it"
             notes.add(block.at, "dropped", reason, info=not server)
-    return msgspec.structs.replace(turn, blocks=tuple(filter(is_own, turn.blocks)))
+    return msgspec.structs.replace(turn, blocks=tuple(filter(is_own, turn.blocks))) if foreign else turn
 
 
 def _last(turn: Turn, quirks: Quirks, notes: Notes) -> Turn:

@@ -13,7 +13,7 @@ import msgspec
 
 from omniroute.domain import Usage
 from omniroute.translate import jsontext
-from omniroute.translate.canonical import Citation, Json
+from omniroute.translate.canonical import Citation, Json, ToolCall
 from omniroute.translate.canonical import Finish as FinishReason
 from omniroute.translate.dialect import AnswerContext
 from omniroute.translate.dialects.gemini.answer import WireCandidate
@@ -197,8 +197,14 @@ class Encoder:
         opening = call.opening
         signature = call.signature if opening.origin in {"", ORIGIN} else ""
         arguments = jsontext.unescaped(b"".join(call.arguments))
-        part = call_part(opening.call_id, opening.name, arguments, signature, self._context)
-        self._of(event.choice).parts.append(part)
+        whole = ToolCall(
+            call_id=opening.call_id,
+            name=opening.name,
+            arguments=arguments,
+            custom=opening.custom,
+            signature=signature,
+        )
+        self._of(event.choice).parts.append(call_part(whole, self._context))
 
     # -- objects -------------------------------------------------------------------------------------------------------
     def _of(self, choice: int) -> _Held:

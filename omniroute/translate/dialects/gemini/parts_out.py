@@ -85,7 +85,7 @@ def parts_of(block: Block, context: AnswerContext) -> Iterator[Part]:
             if block.text or signature:
                 yield Part(text=block.text, thought=True, thought_signature=signature or None)
         case ToolCall():
-            yield call_part(block.call_id, block.name, block.arguments, block.signature, context)
+            yield call_part(block, context)
         case Image() | Audio() | Document():
             if not isinstance(block.source, Held) or block.source.origin == ORIGIN:
                 yield from media_parts(block, Notes())
@@ -95,15 +95,21 @@ def parts_of(block: Block, context: AnswerContext) -> Iterator[Part]:
             return
 
 
-def call_part(call_id: str, name: str, arguments: str, signature: str, context: AnswerContext) -> Part:
-    """A whole call, by the names its client knows. Without an id if the upstream gave none, as Google's own are."""
-    args, _ = jsontext.arguments_object(arguments)
-    call = FunctionCall(
-        id=context.call_ids.get(call_id, call_id) or None,
-        name=context.names.get(name, name),
+def call_part(call: ToolCall, context: AnswerContext) -> Part:
+    """A whole call, by the names its client knows. Without an id if the upstream gave none, as Google's own are.
+
+    The free text of a custom tool is the one member of an object, as the tool itself is told of (translation.md §11.5).
+    """
+    if call.custom:
+        args = b'{"input":' + jsontext.literal(call.arguments) + b"}"
+    else:
+        args, _ = jsontext.arguments_object(call.arguments)
+    written = FunctionCall(
+        id=context.call_ids.get(call.call_id, call.call_id) or None,
+        name=context.names.get(call.name, call.name),
         args=msgspec.Raw(args),
     )
-    return Part(function_call=call, thought_signature=signature or None)
+    return Part(function_call=written, thought_signature=call.signature or None)
 
 
 def sources_of(citations: tuple[Citation, ...] | list[Citation]) -> CitationMetadata | None:

@@ -40,22 +40,20 @@ def read(decoder: msgspec.json.Decoder[Body], body: bytes) -> Body:
         # Most clients write as we do; who does not is read a second time.
         with suppress(msgspec.ValidationError, msgspec.DecodeError, UnicodeError, RecursionError):
             return decoder.decode(body)
-    with suppress(msgspec.DecodeError, UnicodeError, RecursionError):  # the decoding says what is wrong, and where
-        body = bytes(_regular(msgspec.Raw(body), _of(decoder.type)))
-    return read_body(decoder, body)
+    return read_body(decoder, bytes(_regular(msgspec.Raw(body), _of(decoder.type))))
 
 
 def strangers(body: bytes, of: type[Wire]) -> Iterator[tuple[str, msgspec.Raw]]:
     """Name and value of each top-level member of ``body`` that ``of`` does not know. ``body`` has been read before."""
     known = {field.encode_name for field in _fields_of(of)}
-    for name, value in _members.decode(body).items():
+    for name, value in read_body(_members, body).items():
         if wire_name(name) not in known:
             yield name, value
 
 
 def member(body: bytes, name: str) -> bytes:
     """The value of the top-level member ``name`` of ``body``, however it is spelled; ``{}`` if it is no object."""
-    values = {wire_name(key): bytes(value) for key, value in _members.decode(body).items()}
+    values = {wire_name(key): bytes(value) for key, value in read_body(_members, body).items()}
     value = values.get(name, b"").strip(b" \t\r\n")
     return value if value.startswith(b"{") else b"{}"
 
@@ -76,12 +74,12 @@ def _regular(raw: msgspec.Raw, kind: Type) -> msgspec.Raw:
         kind = next((inner for inner in kind.types if isinstance(inner, StructType | ListType)), kind)
     first = bytes(raw).lstrip(b" \t\r\n")[:1]
     if isinstance(kind, ListType) and isinstance(kind.item_type, StructType) and first in (b"[", b"{"):
-        items = _items.decode(raw) if first == b"[" else [raw]
+        items = read_body(_items, bytes(raw)) if first == b"[" else [raw]
         return msgspec.Raw(msgspec.json.encode([_regular(item, kind.item_type) for item in items]))
     if isinstance(kind, StructType) and first == b"{":
         fields = _fields(kind)
         members: dict[str, msgspec.Raw] = {}
-        for name, value in _members.decode(raw).items():
+        for name, value in read_body(_members, bytes(raw)).items():
             camel = wire_name(name)
             known = camel if camel in fields else name
             if known == name or known not in members:

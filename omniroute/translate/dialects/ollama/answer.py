@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import Final
 
 import msgspec
 
@@ -37,6 +38,8 @@ from omniroute.translate.dialects.ollama.told import (
     usage_of,
 )
 
+_BLANK_LINE: Final = "\n\n"
+
 
 def read_failure(body: bytes) -> bytes | None:
     """The error a body under a success status is, None for an answer. Raises ValueError: neither (maybe a stream)."""
@@ -60,8 +63,8 @@ def read_answer(body: bytes, quirks: Quirks) -> ChatResponse:
     blocks: list[Block] = []
     if thinking := jsontext.unescaped(text_of(message.thinking)):
         blocks.append(Reasoning(text=thinking))
-    if text := jsontext.unescaped(text_of(message.content)):
-        blocks.append(Text(text=text, logprobs=logprobs_of(told)))
+    if jsontext.inner(message.content) is not None:  # an empty text beside calls is not no text
+        blocks.append(Text(text=jsontext.unescaped(text_of(message.content)), logprobs=logprobs_of(told)))
     pictures = images_of(told, message)
     blocks.extend(Image(source=Inline(media_type_of(image) or "image/png", image)) for image in pictures)
     calls = calls_of(message)
@@ -103,7 +106,7 @@ def write_answer(response: ChatResponse, context: AnswerContext) -> bytes:
     for block in candidate.blocks:
         match block:
             case Text():
-                texts.append(block.text)
+                texts.append(_BLANK_LINE + block.text if block.apart and any(texts) else block.text)
                 logprobs = logprobs or block.logprobs
             case Refusal():
                 texts.append(block.text)
@@ -124,6 +127,9 @@ def write_answer(response: ChatResponse, context: AnswerContext) -> bytes:
                 )
             case _:
                 pass  # what no client of Ollama could read
+    finish = candidate.finish
+    if finish is not None and finish.reason == "filter" and not (texts or calls):
+        texts.append(finish.detail)  # why nothing was said has no member of its own
     line = Line(
         model=response.model or context.model,
         created_at=timestamp(context.created_epoch_s or response.created_epoch_s),
@@ -137,7 +143,7 @@ def write_answer(response: ChatResponse, context: AnswerContext) -> bytes:
             # When its first word came, a whole answer does not tell.
             durations(line, response.usage, total_ns=now_ns, prompt_ns=0),
             jsontext.escaped("".join(texts)),
-            thinking=jsontext.escaped("\n\n".join(thoughts)),
+            thinking=jsontext.escaped(_BLANK_LINE.join(thoughts)),
             images=tuple(images),
             calls=tuple(calls),
             generate=context.variant == GENERATE,

@@ -16,6 +16,7 @@ from omniroute.translate.dialects.ollama.errors import error_event
 from omniroute.translate.dialects.ollama.peek import GENERATE
 from omniroute.translate.dialects.ollama.schema import Call, Line
 from omniroute.translate.events import (
+    BlockKind,
     Close,
     Delta,
     End,
@@ -32,6 +33,8 @@ from omniroute.translate.stream import Frame
 
 _KEPT: Final = Frame(b"", b"", keep=True, silent=True)
 """Arguments go out as one object, when they are complete."""
+_BLANK_LINE: Final = rb"\n\n"
+"""Between two texts that are not one: escaped."""
 _END_LINE: Final = b"\n"
 
 
@@ -39,17 +42,9 @@ class Encoder:
     """One stream. A StreamEncoder; choices beyond the first are left out, an Ollama answer has but one."""
 
     __slots__ = (
-        "_arguments",
-        "_calls",
-        "_context",
-        "_created_at",
-        "_finish",
-        "_first_ns",
-        "_model",
-        "_open",
-        "_usage",
-        "sequence",
-    )
+        "_arguments", "_begun", "_calls", "_context", "_created_at", "_finish", "_first_ns", "_kinds", "_model",
+        "_open", "_usage", "sequence",
+    )  # fmt: skip
 
     def __init__(self, context: AnswerContext) -> None:
         self.sequence = 0
@@ -62,6 +57,10 @@ class Encoder:
         self._finish: FinishReason | None = None
         self._usage = Usage()
         self._first_ns: int | None = None
+        self._begun: set[int] = set()
+        """Open blocks of which something was said."""
+        self._kinds: set[BlockKind] = set()
+        """What was said so far, in any block."""
 
     def encode(self, event: StreamEvent) -> bytes:
         """The lines for one event."""
@@ -90,7 +89,8 @@ class Encoder:
             return None
         if opened.kind == "tool":
             return _KEPT
-        self._spoken()
+        if block not in self._begun:
+            return None  # the first delta of a block may need a blank line before it
         mark = b"\0"
         head, _, tail = self._text_line(mark, thinking=opened.kind == "reasoning").partition(mark)
         return Frame(head, tail)
@@ -125,10 +125,18 @@ class Encoder:
         if opened.kind == "tool":
             self._arguments[event.block] += event.text
             return b""
-        return self._text_line(event.text, thinking=opened.kind == "reasoning")
+        thinking = opened.kind == "reasoning"
+        text = event.text
+        if event.block not in self._begun:
+            self._begun.add(event.block)
+            if opened.kind in self._kinds and (opened.apart or thinking):
+                text = _BLANK_LINE + text
+            self._kinds.add(opened.kind)
+        return self._text_line(text, thinking=thinking)
 
     def _close(self, block: int) -> bytes:
         opened = self._open.pop(block, None)
+        self._begun.discard(block)
         if opened is None or opened.kind != "tool":
             return b""
         arguments = jsontext.unescaped(bytes(self._arguments.pop(block)))
@@ -179,7 +187,10 @@ class Encoder:
         line = durations(
             line, self._usage, total_ns=now_ns, prompt_ns=now_ns if self._first_ns is None else self._first_ns
         )
-        line = said(line, b"", generate=self._context.variant == GENERATE)
+        # Why nothing was said has no member of its own, and an empty answer would not tell.
+        unsaid = self._first_ns is None and self._finish is not None and self._finish.reason == "filter"
+        text = jsontext.escaped(self._finish.detail) if unsaid and self._finish is not None else b""
+        line = said(line, text, generate=self._context.variant == GENERATE)
         return msgspec.json.encode(line) + _END_LINE
 
     def _spoken(self) -> None:

@@ -7,16 +7,16 @@ from omniroute.translate.dialects.openai_chat.answer import read_failure
 from omniroute.translate.dialects.openai_chat.checker import ChatChecker
 from omniroute.translate.dialects.openai_chat.decoder import ChatDecoder
 from omniroute.translate.dialects.openai_chat.encoder import ChatEncoder
-from omniroute.translate.dialects.openai_chat.errors import error_body, error_event, error_status
+from omniroute.translate.dialects.openai_chat.errors import error_event
 from omniroute.translate.dialects.openai_chat.identity import IDENTITY
 from omniroute.translate.dialects.openai_chat.models import LISTINGS
 from omniroute.translate.dialects.openai_chat.read_answer import read_answer
 from omniroute.translate.dialects.openai_chat.read_request import read_request
 from omniroute.translate.dialects.openai_chat.request import peek
 from omniroute.translate.dialects.openai_chat.shapes import SHAPES
-from omniroute.translate.dialects.openai_chat.stream import EventKind, classify_event, tap
 from omniroute.translate.dialects.openai_chat.write_answer import write_answer
 from omniroute.translate.dialects.openai_chat.write_request import write_request
+from omniroute.translate.openai_bodies import error_body, error_status
 
 DIALECT: Final = Dialect(
     name="openai_chat",
@@ -49,10 +49,4 @@ DIALECT: Final = Dialect(
     identity=IDENTITY,
 )
 
-__all__ = [
-    "DIALECT",
-    "EventKind",
-    "classify_event",
-    "error_body",
-    "tap",
-]
+__all__ = ["DIALECT"]

@@ -8,9 +8,9 @@ import msgspec
 
 from omniroute.translate.canonical import Citation, Image, Inline, Json, Link
 from omniroute.translate.dialects.openai_chat.details import Entry
-from omniroute.translate.dialects.openai_chat.usage import UsageBody
 from omniroute.translate.jsontext import literal
 from omniroute.translate.media import data_url
+from omniroute.translate.openai_bodies import UsageBody
 
 
 class Function(msgspec.Struct, frozen=True):

@@ -130,7 +130,7 @@ def entries_of(block: Reasoning, index: int | None) -> tuple[Entry, ...]:
     elif block.text or block.signature:
         entries.append(
             Entry(
-                "reasoning.text", text=block.text, signature=block.signature or None, format=form, id=item_id,
+                "reasoning.text", text=block.text or None, signature=block.signature or None, format=form, id=item_id,
                 index=index,
             )
         )  # fmt: skip

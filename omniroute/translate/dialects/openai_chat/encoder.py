@@ -20,7 +20,6 @@ from omniroute.translate.dialects.openai_chat.details import Entry, entries_of, 
 from omniroute.translate.dialects.openai_chat.errors import error_event
 from omniroute.translate.dialects.openai_chat.finish import finish_word
 from omniroute.translate.dialects.openai_chat.restore import Restorer, custom_input
-from omniroute.translate.dialects.openai_chat.usage import write_usage
 from omniroute.translate.events import (
     BlockKind,
     Cite,
@@ -38,6 +37,7 @@ from omniroute.translate.events import (
     Whole,
 )
 from omniroute.translate.jsontext import escaped, literal, unescaped
+from omniroute.translate.openai_bodies import write_usage
 from omniroute.translate.stream import Frame
 
 _BLANK_LINE: Final = rb"\n\n"

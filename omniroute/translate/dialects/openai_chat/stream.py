@@ -16,6 +16,14 @@ _BLANKS: Final = b" \t\r\n"
 _SILENT_IN_CHOICE: Final = frozenset({"index", "delta", "content_filter_results", "content_filter_offsets"})
 _SILENT_IN_DELTA: Final = frozenset({"role"})
 
+Members = dict[str, msgspec.Raw]
+
+_members: Final = msgspec.json.Decoder(Members)
+_choices: Final = msgspec.json.Decoder(list[Members])
+_NOTHING: Final = msgspec.Raw(b"null")
+_CHUNK: Final = msgspec.Raw(b'"chat.completion.chunk"')
+_UNFINISHED: Final = (b"null", b'""')
+
 
 class EventKind(Enum):
     """What an SSE event means while the answer is still held back (design.md §8, commit point)."""
@@ -78,35 +86,39 @@ def is_usage_chunk(data: bytes) -> bool:
 def unfold(body: bytes) -> bytes | None:
     """The answer ``body`` (a whole ``chat.completion``) as a stream of one chunk; None if it is anything else.
 
-    For upstreams that take no notice of ``stream``. Every member stays; ``[DONE]`` follows if every choice is finished.
+    For upstreams that take no notice of ``stream``. Every member stays as it is spelled; ``[DONE]`` follows if every
+    choice is finished.
     """
     try:
-        answer = decode_vendor(body)
-    except ValueError:
+        answer = _members.decode(body)
+        choices = _choices.decode(answer.get("choices", _NOTHING))
+        chunk = answer | {"object": _CHUNK, "choices": _raw([_unfolded(choice) for choice in choices])}
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
         return None
-    choices = answer.get("choices") if isinstance(answer, dict) else None
-    if not isinstance(answer, dict) or not isinstance(choices, list) or not any(map(_is_whole, choices)):
+    if not any(_is_whole(choice) for choice in choices):
         return None
-    chunk = answer | {"object": "chat.completion.chunk", "choices": [_unfolded(choice) for choice in choices]}
-    finished = all(isinstance(choice, dict) and choice.get("finish_reason") for choice in choices)
+    finished = all(bytes(choice.get("finish_reason", _NOTHING)) not in _UNFINISHED for choice in choices)
     return b"data: " + msgspec.json.encode(chunk) + b"\n\n" + (b"data: [DONE]\n\n" if finished else b"")
 
 
-def _is_whole(choice: object) -> bool:
+def _raw(value: object) -> msgspec.Raw:
+    return msgspec.Raw(msgspec.json.encode(value))
+
+
+def _is_whole(choice: Members) -> bool:
     """Whether ``choice`` is of a whole answer, not of a chunk; Perplexity's chunks have both members."""
-    return isinstance(choice, dict) and isinstance(choice.get("message"), dict) and "delta" not in choice
+    return bytes(choice.get("message", _NOTHING)).startswith(b"{") and "delta" not in choice
 
 
-def _unfolded(choice: object) -> object:
-    if not isinstance(choice, dict) or not isinstance(choice.get("message"), dict):
+def _unfolded(choice: Members) -> Members:
+    if not _is_whole(choice):
         return choice
-    delta = dict(choice["message"])
-    calls = delta.get("tool_calls")
-    if isinstance(calls, list):
-        delta["tool_calls"] = [
-            {"index": number} | call if isinstance(call, dict) else call for number, call in enumerate(calls)
-        ]
-    return {name: value for name, value in choice.items() if name != "message"} | {"delta": delta}
+    delta = _members.decode(choice["message"])
+    calls = delta.get("tool_calls", _NOTHING)
+    if bytes(calls).startswith(b"["):
+        listed = _choices.decode(calls)
+        delta = delta | {"tool_calls": _raw([{"index": _raw(number)} | call for number, call in enumerate(listed)])}
+    return {name: value for name, value in choice.items() if name != "message"} | {"delta": _raw(delta)}
 
 
 def _is_silent(choice: object) -> bool:

@@ -13,6 +13,7 @@ from omniroute.translate.naming import OPENAI_NAME, Renamer
 from omniroute.translate.notes import Notes, Unsupported
 
 _OURS: Final = "openai_chat"
+_NO_PARAMETERS: Final = b'{"type":"object","properties":{}}'
 _FREE_TEXT: Final = b'{"type":"object","properties":{"input":{"type":"string"}},"required":["input"]}'
 
 
@@ -104,8 +105,8 @@ class ToolWriter:
             return schema.Tool("custom", custom=schema.ToolCustom(fitted, tool.description, form), cache_control=mark)
         if tool.custom:
             self._notes.add(tool.at, "emulated", "a free-text tool becomes a function with one string")
-            parameters: Raw | None = Raw(_FREE_TEXT)
+            parameters = Raw(_FREE_TEXT)
         else:
-            parameters = Raw(tool.schema) if tool.schema else None
+            parameters = Raw(tool.schema or _NO_PARAMETERS)
         function = schema.ToolFunction(fitted, tool.description, parameters, bool(tool.strict))
         return schema.Tool("function", function=function, cache_control=mark)

@@ -43,44 +43,6 @@ _NO_INPUTS: Final = _PlainInputs()
 _NO_OUTPUTS: Final = _PlainOutputs()
 
 
-class InputDetails(msgspec.Struct, frozen=True, omit_defaults=True):
-    """``prompt_tokens_details``: parts of the prompt's tokens."""
-
-    cached_tokens: int = 0
-    cache_write_tokens: int = 0
-    audio_tokens: int = 0
-
-
-class OutputDetails(msgspec.Struct, frozen=True, omit_defaults=True):
-    """``completion_tokens_details``: parts of the completion's tokens."""
-
-    reasoning_tokens: int = 0
-    audio_tokens: int = 0
-
-
-class UsageBody(msgspec.Struct, frozen=True, omit_defaults=True):
-    """``usage`` as it is written. Details are there only where a count is."""
-
-    prompt_tokens: int
-    completion_tokens: int
-    total_tokens: int
-    prompt_tokens_details: InputDetails | None = None
-    completion_tokens_details: OutputDetails | None = None
-
-
-def write_usage(usage: Usage) -> UsageBody:
-    """``usage`` in the dialect's words."""
-    inputs = InputDetails(usage.cache_read, usage.cache_write_5m + usage.cache_write_1h, usage.audio_in)
-    outputs = OutputDetails(usage.reasoning, usage.audio_out)
-    return UsageBody(
-        usage.input_total,
-        usage.output_total,
-        usage.input_total + usage.output_total,
-        inputs if inputs != InputDetails() else None,
-        outputs if outputs != OutputDetails() else None,
-    )
-
-
 def usage_of(raw: bytes) -> Usage:
     """Counts of one ``usage`` object. Never raises: what cannot be read is 0; not ``known`` if nothing could be."""
     return _plain_usage_of(raw) or _lenient_usage_of(raw)

@@ -36,7 +36,7 @@ from omniroute.translate.dialects.openai_chat.answer_schema import (
 from omniroute.translate.dialects.openai_chat.details import Entry, carries, entries_of
 from omniroute.translate.dialects.openai_chat.finish import finish_word
 from omniroute.translate.dialects.openai_chat.restore import Restorer, custom_input
-from omniroute.translate.dialects.openai_chat.usage import write_usage
+from omniroute.translate.openai_bodies import write_usage
 
 BLANK_LINE: Final = "\n\n"
 

@@ -29,6 +29,9 @@ from omniroute.translate.dialects.openai_responses.tools import choice_json, too
 NAME: Final = "openai_responses"
 
 _ID: Final = re.compile(r"resp_[A-Za-z0-9_-]{1,128}")
+_TIERS: Final = {tier: tier for tier in ("auto", "default", "flex", "scale", "priority", "fast")} | {
+    "standard": "default"  # Anthropic's and Gemini's word
+}
 _NO_TOOLS: Final = Raw(b"[]")
 _AUTO: Final = Raw(b'"auto"')
 
@@ -94,7 +97,7 @@ class Envelope:
         self.id = response_id(upstream_id, context)
         self.model = model or context.model
         self.created_at = created_epoch_s or context.created_epoch_s
-        self.service_tier = service_tier
+        self.service_tier = _TIERS.get(service_tier, "")
 
     def response(
         self,

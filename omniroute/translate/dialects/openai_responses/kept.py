@@ -95,7 +95,7 @@ def with_history(body: bytes, history: Iterable[Json], kept: Mapping[str, Json])
             at = f"input[{index}]"
             raise Unsupported(f"'{at}' refers to an item that is not kept: send the item itself.", param=at)
         items += [Raw(raw) for raw in replayable((found,))]
-    members = _members.decode(body)
+    members = reading.read_body(_members, body)
     members.pop("previous_response_id", None)
     members["input"] = Raw(msgspec.json.encode(items))
     return msgspec.json.encode(members)

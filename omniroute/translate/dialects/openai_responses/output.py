@@ -24,6 +24,8 @@ from omniroute.translate.jsontext import literal, quoted
 
 NAME: Final = "openai_responses"
 EMPTY: Final = Raw(b'""')
+MAX_ID: Final = 256
+"""Of an item; the vendor's own have some sixty characters, some relays' far more."""
 
 _PREFIXES: Final = {
     "message": "msg",
@@ -46,11 +48,12 @@ _wrapped: Final = msgspec.json.Decoder(_Wrapped)
 class Namer:
     """Ids and names of the items of one answer, in the client's words."""
 
-    __slots__ = ("_calls", "_context", "_custom")
+    __slots__ = ("_calls", "_context", "_custom", "_used")
 
     def __init__(self, context: AnswerContext) -> None:
         self._context = context
         self._calls = 0
+        self._used: set[str] = set()
         request = context.request
         tools = request.tools if request is not None else ()
         self._custom = frozenset(tool.name for tool in tools if isinstance(tool, Tool) and tool.custom)
@@ -58,16 +61,20 @@ class Namer:
     def item_id(self, kind: str, output_index: int, upstream_id: str = "") -> str:
         """The upstream's id of an item if it looks like one of this dialect, else one made of the attempt."""
         prefix = _PREFIXES[kind]
-        if upstream_id.startswith(f"{prefix}_") and upstream_id.isascii() and upstream_id.isprintable():
+        fits = upstream_id.startswith(f"{prefix}_") and upstream_id.isascii() and upstream_id.isprintable()
+        if fits and len(upstream_id) <= MAX_ID and upstream_id not in self._used:
+            self._used.add(upstream_id)
             return upstream_id
         return f"{prefix}_{self._context.attempt_id}_{output_index}"
 
     def call_id(self, upstream_id: str) -> str:
         """The client's id of a call: its own if it had been renamed, the upstream's, or a new one."""
         self._calls += 1
-        if not upstream_id:
-            return f"call_{self._context.attempt_id}_{self._calls - 1}"
-        return self._context.call_ids.get(upstream_id, upstream_id)
+        call_id = self._context.call_ids.get(upstream_id, upstream_id)
+        if not call_id or call_id in self._used:
+            call_id = f"call_{self._context.attempt_id}_{self._calls - 1}"
+        self._used.add(call_id)
+        return call_id
 
     def tool_name(self, name: str) -> str:
         """The client's name of a tool."""

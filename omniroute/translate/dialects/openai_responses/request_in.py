@@ -132,7 +132,8 @@ def _metadata(raw: Raw) -> Json | None:
 
 def _rest(body: bytes, include: tuple[str, ...]) -> tuple[tuple[str, Json], ...]:
     """Members the hub has no place for, by name; ``include`` as far as it asks for more than log probabilities."""
-    rest = [(name, bytes(raw)) for name, raw in _members.decode(body).items() if name not in _READ and raw != _NULL]
+    members = reading.read_body(_members, body)
+    rest = [(name, bytes(raw)) for name, raw in members.items() if name not in _READ and raw != _NULL]
     wanted = [value for value in include if value != LOGPROBS]
     if wanted:
         rest.append(("include", msgspec.json.encode(wanted)))

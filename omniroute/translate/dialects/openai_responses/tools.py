@@ -11,6 +11,7 @@ from msgspec import Raw
 from omniroute.errors import ClientError
 from omniroute.translate import reading
 from omniroute.translate.canonical import Json, ServerTool, Tool, ToolChoice
+from omniroute.translate.members import member
 
 NAME: Final = "openai_responses"
 NO_PARAMETERS: Final = b'{"type":"object","properties":{}}'
@@ -166,12 +167,8 @@ def tool_json(tool: Tool | ServerTool, name: str, *, strict_said: bool) -> Raw |
 
 def flat_format(raw: Json) -> Json:
     """A custom tool's format; Chat nests the grammar in a member of its own name, this dialect does not."""
-    members = _members.decode(raw)
-    grammar = members.get("grammar")
-    if grammar is None or not bytes(grammar).startswith(b"{"):
-        return raw
-    inner = _members.decode(grammar)
-    return msgspec.json.encode({"type": members.get("type", Raw(b'"grammar"'))} | inner)
+    grammar = member(raw, b"grammar")
+    return b'{"type":"grammar",' + grammar.lstrip(b"{ \t\r\n") if grammar.startswith(b"{") else raw
 
 
 def choice_json(choice: ToolChoice, fit: Callable[[str], str]) -> Json:

@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 
 from omniroute._speedups import SseTap
 from omniroute.domain import Usage
-from omniroute.translate import usage_of, usage_of_body
+from omniroute.translate.dialects.openai_chat.usage import usage_of, usage_of_body
+from omniroute.translate.openai_bodies import write_usage
 
-RECORDED: Final = Path(__file__).parents[5] / "shared" / "fixtures" / "recorded"
+RECORDED: Final = Path(__file__).parents[4] / "shared" / "fixtures" / "recorded"
 
 
 @pytest.mark.parametrize(
@@ -128,3 +129,23 @@ def test_parts_are_never_more_than_their_whole(usage: dict[str, object], inputs:
     assert 0 <= read.audio_out <= read.output_total
     assert read.known or read == Usage()
     assert max(read.input_total, read.output_total) <= 2 * 10**12
+
+
+@pytest.mark.parametrize(
+    ("usage", "written"),
+    [
+        (Usage(3, output_total=5), {"prompt_tokens": 3, "completion_tokens": 5, "total_tokens": 8}),
+        (
+            Usage(20, 5, 3, 1, 9, 3, 2, 1),
+            {
+                "prompt_tokens": 20,
+                "completion_tokens": 9,
+                "total_tokens": 29,
+                "prompt_tokens_details": {"cached_tokens": 5, "cache_write_tokens": 4, "audio_tokens": 2},
+                "completion_tokens_details": {"reasoning_tokens": 3, "audio_tokens": 1},
+            },
+        ),
+    ],
+)
+def test_what_is_written(usage: Usage, written: dict[str, object]) -> None:
+    assert msgspec.json.decode(msgspec.json.encode(write_usage(usage))) == written

@@ -16,7 +16,8 @@ from omniroute.errors import (
     Unauthenticated,
     UnknownModel,
 )
-from omniroute.translate import body_error, error_body, error_event
+from omniroute.translate.dialects.openai_chat.errors import body_error, error_event
+from omniroute.translate.openai_bodies import error_body, error_status
 
 
 @pytest.mark.parametrize(
@@ -42,6 +43,11 @@ def test_our_own_errors(error: OmniRouteError, kind: str, code: str | None) -> N
 def test_every_kind_has_a_type(kind: Kind) -> None:
     written = msgspec.json.decode(error_body(OmniRouteError("m", kind=kind), "r"))["error"]["type"]
     assert written.endswith("_error")
+
+
+def test_a_status_of_anthropic_alone_is_said_as_others_do() -> None:
+    assert error_status(OmniRouteError("m", status=529)) == 503
+    assert error_status(OmniRouteError("m", status=402)) == 402
 
 
 def test_event_is_one_data_line_without_an_end_mark() -> None:

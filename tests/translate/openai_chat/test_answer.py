@@ -6,9 +6,11 @@ from typing import Final
 import pytest
 
 from omniroute.domain import Usage
-from omniroute.translate import body_error, read_answer, usage_of_body
+from omniroute.translate.dialects.openai_chat.answer import counts_of, read_failure
+from omniroute.translate.dialects.openai_chat.errors import body_error
+from omniroute.translate.dialects.openai_chat.usage import usage_of_body
 
-RECORDED: Final = Path(__file__).parents[5] / "shared" / "fixtures" / "recorded"
+RECORDED: Final = Path(__file__).parents[4] / "shared" / "fixtures" / "recorded"
 PLAIN: Final = b'"usage":{"prompt_tokens":3,"completion_tokens":5,"total_tokens":8}'
 
 
@@ -28,7 +30,7 @@ PLAIN: Final = b'"usage":{"prompt_tokens":3,"completion_tokens":5,"total_tokens"
     ],
 )
 def test_an_answer_is_read(body: bytes, error: bytes | None, usage: Usage) -> None:
-    assert read_answer(body) == (error, usage)
+    assert (read_failure(body), counts_of(body)) == (error, usage)
 
 
 @pytest.mark.parametrize(
@@ -36,7 +38,8 @@ def test_an_answer_is_read(body: bytes, error: bytes | None, usage: Usage) -> No
 )
 def test_what_is_no_object_is_no_answer(body: bytes) -> None:
     with pytest.raises(ValueError, match="at byte"):
-        read_answer(body)
+        read_failure(body)
+    assert not counts_of(body).known
 
 
 @pytest.mark.skipif(not RECORDED.exists(), reason="../shared/fixtures is not beside the repository")
@@ -44,4 +47,4 @@ def test_every_recorded_body_is_read_as_the_slow_path_reads_it() -> None:
     bodies = [path.read_bytes() for path in sorted(RECORDED.rglob("*-body.json"))]
     assert len(bodies) > 5
     for body in bodies:
-        assert read_answer(body) == (body_error(body), usage_of_body(body))
+        assert (read_failure(body), counts_of(body)) == (body_error(body), usage_of_body(body))

@@ -7,9 +7,11 @@ import msgspec
 import pytest
 
 from omniroute._speedups import SseTap, event_data
-from omniroute.translate import EventKind, classify_event, peek, tap, unfold
+from omniroute.translate.dialects.openai_chat.request import peek
+from omniroute.translate.dialects.openai_chat.stream import EventKind, classify_event, tap, unfold
+from tests.translate.openai_chat.asking import Asking
 
-RECORDED: Final = Path(__file__).parents[5] / "shared" / "fixtures" / "recorded"
+RECORDED: Final = Path(__file__).parents[4] / "shared" / "fixtures" / "recorded"
 
 
 def chunk(choice: str) -> bytes:
@@ -83,7 +85,7 @@ def test_events_held_before_the_answer_of_recordings(name: str, held: int) -> No
 def test_tap_hides_what_the_client_did_not_ask_for() -> None:
     usage = b'data: {"choices":[],"usage":{"prompt_tokens":1}}\n\n'
     for options, shown in ((b"", b""), (b'"stream_options":{"include_usage":true},', usage)):
-        peeked = peek(b'{"model":"m","stream":true,"n":2,' + options + b'"messages":[]}')
+        peeked = peek(Asking(b'{"model":"m","stream":true,"n":2,' + options + b'"messages":[]}'))
         reader = tap(peeked)
         assert reader.feed(usage) == shown
         assert reader.usage == b'{"prompt_tokens":1}'
@@ -98,6 +100,7 @@ def test_a_whole_answer_becomes_one_chunk() -> None:
     message = {"role": "assistant", "content": "a\nb", "tool_calls": [call], "odd": 1}
     body = {
         "id": "c",
+        "created": 1,
         "object": "chat.completion",
         "choices": [{"index": 0, "message": message, "finish_reason": "stop"}],
     }
@@ -113,11 +116,12 @@ def test_a_whole_answer_becomes_one_chunk() -> None:
 @pytest.mark.parametrize(
     ("body", "written"),
     [
-        (b'{"a":\n1}', b'data: {"a":1}\n\n'),
-        (b"{nonsense", b"data: {nonsense\n\n"),
+        (b'{"a":\n1}', None),
+        (b"{nonsense", None),
+        (b'{"choices":[{"delta":{},"message":{}}]}', None),
         (b'{"choices":[{"message":{}}]}', b'data: {"choices":[{"delta":{}}],"object":"chat.completion.chunk"}\n\n'),
-        (b'{"choices":[1]}', b'data: {"choices":[1],"object":"chat.completion.chunk"}\n\n'),
+        (b'{"choices":[1]}', None),
     ],
 )
-def test_what_is_no_finished_answer_has_no_end_mark(body: bytes, written: bytes) -> None:
+def test_what_is_no_finished_answer_has_no_end_mark(body: bytes, written: bytes | None) -> None:
     assert unfold(body) == written
