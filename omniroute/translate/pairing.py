@@ -15,7 +15,16 @@ from omniroute._speedups import Shapes, StreamCore, jsonspan
 from omniroute.domain import Quirks, Usage
 from omniroute.errors import UpstreamError
 from omniroute.translate.canonical import ChatRequest, ChatResponse
-from omniroute.translate.dialect import AnswerContext, Asked, ClientSide, Dialect, Identity, Outgoing, Peeked, UpstreamSide
+from omniroute.translate.dialect import (
+    AnswerContext,
+    Asked,
+    ClientSide,
+    Dialect,
+    Identity,
+    Outgoing,
+    Peeked,
+    UpstreamSide,
+)
 from omniroute.translate.fold import Folder
 from omniroute.translate.notes import Notes
 from omniroute.translate.observer import Observer
