@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 import pytest
+import trio
 
 from omniroute.errors import UpstreamError
 from tests.pipeline.house import DOORS, JSON, Answer, House, connection, house, snapshot
@@ -139,3 +140,43 @@ async def test_an_error_under_a_success_is_a_failure(near: str, far: str) -> Non
         assert DOORS[near].client.error_status(caught.value) >= 500
         assert b"gpu on fire" in DOORS[near].client.error_body(caught.value, "req_1")
         assert not h.reply.begun
+
+
+@pytest.mark.parametrize(("near", "far"), PAIRS)
+async def test_a_stream_although_an_answer_was_asked_for(near: str, far: str) -> None:
+    said = ANSWERS[far]
+    answer = Answer(headers=((b"content-type", said.content_type),), body=said.stream)
+    async with house(answer, configured=snapshot(*speaking(far))) as h:
+        await h.ask(near)
+        assert text_in(h.reply.body)
+        msgspec.json.decode(h.reply.body)
+        assert h.reply.headers[b"content-type"] == b"application/json"
+        (record,) = h.journal.records
+        assert (record.outcome, record.usage.input_total, record.usage.output_total) == ("ok", 7, 3)
+
+
+@pytest.mark.parametrize(("near", "far"), PAIRS)
+async def test_an_answer_although_a_stream_was_asked_for(near: str, far: str) -> None:
+    async with house(Answer(headers=JSON, body=ANSWERS[far].whole), configured=snapshot(*speaking(far))) as h:
+        await h.ask(near, stream=True)
+        stream = payload(h)
+        if not near == far == "openai_chat":  # there every member stays, usage too
+            check(near, stream)
+        assert text_in(stream)
+        assert h.reply.headers[b"content-type"] == dict(DOORS[near].client.stream_headers)[b"content-type"]
+        (record,) = h.journal.records
+        assert (record.outcome, record.usage.input_total, record.usage.output_total) == ("ok", 7, 3)
+
+
+@pytest.mark.parametrize(("near", "far"), PAIRS)
+async def test_the_usage_of_a_client_that_left_is_what_was_told_until_then(near: str, far: str) -> None:
+    said = ANSWERS[far]
+    answer = Answer(headers=((b"content-type", said.content_type),), body=said.head + said.said, open_end=True)
+    async with house(answer, configured=snapshot(*speaking(far))) as h:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(h.ask_gone, near)
+            await h.until(lambda: text_in(h.received()))
+            h.peer.close()
+        (record,) = h.journal.records
+        assert record.outcome == "client_gone"
+        assert record.usage.known == (far in ("anthropic", "gemini"))  # the others tell it at the end
