@@ -303,6 +303,9 @@ class Delivery:
     def _read_along(self, flow: Flow) -> None:
         self._served.events = flow.reader.events
         self._served.usage = flow.usage
+        for reason in flow.lost:  # too late for the head: the record and the log have it
+            if self._served.notes is not None:
+                self._served.notes.add("finish_reason", "approximated", f"nobody knows what '{reason}' means")
 
     def _read_deadline(self) -> float:
         idle_s = self._timeouts.idle_s

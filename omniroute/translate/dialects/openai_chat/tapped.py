@@ -9,9 +9,9 @@ from omniroute._speedups import SseTap, event_data
 from omniroute.domain import Usage
 from omniroute.errors import UpstreamError
 from omniroute.translate.dialect import Peeked
-from omniroute.translate.dialects.openai_chat.errors import error_body
 from omniroute.translate.dialects.openai_chat.stream import EventKind, classify_event, tap, unfold
 from omniroute.translate.dialects.openai_chat.usage import usage_of
+from omniroute.translate.openai_bodies import error_body
 from omniroute.translate.upstream_errors import read_stream_error
 
 
@@ -42,6 +42,11 @@ class TapFlow:
     def usage(self) -> Usage:
         """Counts so far."""
         return usage_of(self.reader.usage) if self.reader.usage else Usage()
+
+    @property
+    def lost(self) -> tuple[str, ...]:
+        """Nothing: bytes pass."""
+        return ()
 
     def look(self, data: bytes) -> bytes:
         """The client's bytes before the commit. Events after the first content need not be looked at.
