@@ -234,6 +234,8 @@ class Delivery:
             except WireError as exc:
                 if early and flow is not None and exc.status is Status.DEADLINE:
                     return flow, b"".join(held)
+                if flow is not None:
+                    self._read_along(flow)
                 raise self._reading(exc) from exc
             flow = flow or self._flow(piece.lstrip())
             reader = flow.reader
@@ -245,6 +247,7 @@ class Delivery:
                 silent_at = trio.current_time() + silence_s if silence_s else 0.0
             if flow.content:
                 return flow, b"".join(held)
+            self._read_along(flow)  # what fails from here on may have cost something
             if flow.failure is not None:
                 raise flow.failure
             if not piece:

@@ -7,7 +7,7 @@ import pytest
 import trio
 
 from omniroute.errors import UpstreamError
-from tests.pipeline.house import DOORS, JSON, Answer, House, connection, house, snapshot
+from tests.pipeline.house import DOORS, JSON, Answer, House, connection, house, incoming, snapshot
 from tests.pipeline.speech import ANSWERS, ASKS, TEXT
 
 PAIRS = [(near, far) for near in ASKS if near in DOORS for far in ANSWERS if far in DOORS[near].pairs]
@@ -180,3 +180,52 @@ async def test_the_usage_of_a_client_that_left_is_what_was_told_until_then(near:
         (record,) = h.journal.records
         assert record.outcome == "client_gone"
         assert record.usage.known == (far in ("anthropic", "gemini"))  # the others tell it at the end
+
+
+ARRAYS = [far for near, far in PAIRS if near == "gemini"]
+
+
+async def ask_for_an_array(h: House) -> None:
+    asked = ASKS["gemini"]
+    body = msgspec.json.encode(asked.body)
+    request = incoming(body, h.client, path=asked.stream_path, received_at=trio.current_time())
+    await h.pipeline.chat(DOORS["gemini"], request, h.reply)
+
+
+def elements(h: House) -> list[dict[str, object]]:
+    assert h.reply.headers[b"content-type"].startswith(b"application/json")
+    found = msgspec.json.decode(payload(h), type=list[dict[str, object]])
+    checker = DOORS["gemini"].client.checker()
+    for one in found:
+        checker.event(b"", msgspec.json.encode(one))
+    checker.end()
+    return found
+
+
+def array_of(stream: bytes) -> bytes:
+    """Google's other way to stream: the same objects as one array."""
+    return b"[" + b"\r\n,\r\n".join(data for _, data in events("gemini", stream)) + b"\r\n]\r\n"
+
+
+@pytest.mark.parametrize("far", ARRAYS)
+async def test_a_stream_as_an_array(far: str) -> None:
+    said = ANSWERS[far]
+    body = array_of(said.stream) if far == "gemini" else said.stream
+    async with house(Answer(headers=JSON, body=body), configured=snapshot(*speaking(far))) as h:
+        await ask_for_an_array(h)
+        assert text_in(payload(h))
+        assert elements(h)
+        (record,) = h.journal.records
+        assert (record.outcome, record.streamed, record.usage.input_total) == ("ok", True, 7)
+
+
+@pytest.mark.parametrize("far", ARRAYS)
+async def test_an_array_that_breaks_off_is_an_array_all_the_same(far: str) -> None:
+    said = ANSWERS[far]
+    body = said.head + said.said
+    body = array_of(body).rstrip(b"]\r\n") if far == "gemini" else body
+    async with house(Answer(headers=JSON, body=body), configured=snapshot(*speaking(far))) as h:
+        await ask_for_an_array(h)
+        assert text_in(payload(h))
+        assert "error" in elements(h)[-1]
+        assert [record.error_class for record in h.journal.records] == ["truncated"]
