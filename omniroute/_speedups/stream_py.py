@@ -217,7 +217,9 @@ class StreamCore:
                 self._cr_passed = False
                 break
             self._block(block, *read_block(kind, block), out)
-        if self._cutter.overflow and not self.done:
+        if self.done:
+            self._cutter.rest()
+        elif self._cutter.overflow:
             self.overflow = True
         return b"".join(out)
 

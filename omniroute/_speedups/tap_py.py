@@ -7,7 +7,7 @@ the guard's to judge. After the end mark nothing is read.
 Theory of operation
 -------------------
 A stream core (``stream_py``) can forward as well, for every dialect, and calls its machine for the few events that are
-no text. This reader knows one dialect and reads those itself: a short stream costs a tenth (``perf.stream_bench``).
+no text. This reader knows one dialect and reads those itself: a short stream costs a sixth (``perf.stream_bench``).
 
 Most events are text deltas and say nothing the tap wants. So an event's data is first searched for the **needles**,
 the quoted names ``"usage"``, ``"error"``, ``"finish_reason"`` (and ``"model"`` until it is known) that are not followed
@@ -127,6 +127,8 @@ class SseTap:
             self._cr_passed = passed.endswith(b"\r")
             if passed:
                 blocks.append(passed)
+        if self.done:
+            self._cutter.rest()
         self.overflow = self._cutter.overflow and not self.done
         return blocks
 
