@@ -27,7 +27,7 @@ from omniroute.wire import Wire, WireError
 
 _log: Final = logging.getLogger(__name__)
 
-_TARGET: Final = re.compile(rb"(?P<method>[A-Z]{1,16}) (?P<path>/[^ ?#\r\n]{0,1024})")
+_TARGET: Final = re.compile(rb"(?P<method>[A-Z]{1,16}) (?P<path>/[^ ?#\r\n]{0,1024})(?:\?(?P<query>[^ #\r\n]*))?")
 
 REST_EVERY: Final = 8
 """Requests after which a connection lets the others run even if it never had to wait: a client that pipelines what we
@@ -88,7 +88,7 @@ class ClientConnection:
         try:
             head = parse_head(data, options)
         except ClientError as exc:
-            return await self._refuse(self._bare_reply(request_id), exc, self._shape_for(data))
+            return await self._refuse(self._bare_reply(request_id), exc, self._shape_for(data, request_id))
         found = state.routes.find(head.path)
         if found is None:
             return await self._to_control(head, request_id)
@@ -250,14 +250,20 @@ class ClientConnection:
             return False
         return reply.ended and reply.keep_alive
 
-    def _shape_for(self, data: bytes) -> ErrorShape:
-        """How errors look at the path of a head that could not be understood, as far as its first line says it."""
-        found = _TARGET.match(data)
-        served = self._state.routes.find(found["path"].decode("latin-1")) if found else None
-        if found is None or served is None:
+    def _shape_for(self, data: bytes, request_id: str) -> ErrorShape:
+        """How errors look at the path of a head that could not be understood, as far as its lines say it."""
+        target = _TARGET.match(data)
+        served = self._state.routes.find(target["path"].decode("latin-1")) if target else None
+        if target is None or served is None:
             return self._state.errors
-        endpoints = served[1].endpoints
-        return (endpoints.get(found["method"].decode("latin-1")) or next(iter(endpoints.values()))).errors
+        path, resource = served
+        lines = (line.partition(b":") for line in data.splitlines()[1:])
+        headers = {name.lower(): value.strip() for name, _, value in lines}
+        method = target["method"].decode("latin-1")
+        endpoint = resource.endpoints.get(method) or next(iter(resource.endpoints.values()))
+        query = target["query"] or b""
+        asked = Incoming(request_id, method, path, query, headers, b"", trio.current_time(), self._peer, self.wire)
+        return endpoint.chosen(asked).errors
 
     def _bare_reply(self, request_id: str) -> ClientReply:
         """For a request whose head could not be understood."""

@@ -98,7 +98,7 @@ class Routes:
         return self._find_folded(path)
 
     def _find_folded(self, path: str) -> tuple[str, Resource] | None:
-        """The same with the forgiving forms: doubled slashes, a slash at the end, ``/v1`` doubled, missing or needless."""
+        """The same with the forgiving forms: doubled slashes, a last slash, ``/v1`` doubled, missing or needless."""
         while "//" in path:
             path = path.replace("//", "/")
         for _ in range(MAX_FOLDS):

@@ -12,7 +12,7 @@ from omniroute.pipeline.encode import encode, encode_count
 from omniroute.pipeline.gate import Permit
 from omniroute.pipeline.record import Book
 from omniroute.pipeline.relay import Delivery
-from omniroute.pipeline.values import Encoded, PipelineOptions, Request, Served
+from omniroute.pipeline.values import PipelineOptions, Request, Served
 from omniroute.ports import ClientGone, Journal, Reply, Upstream
 from omniroute.translate import read_error
 

@@ -7,6 +7,7 @@ sent.
 
 from __future__ import annotations
 
+import contextlib
 from typing import Final
 
 import msgspec
@@ -14,6 +15,7 @@ import trio
 
 from omniroute._speedups import Status
 from omniroute.domain import Timeouts, Usage
+from omniroute.errors import ClientError
 from omniroute.pipeline.answer import TOKEN_COUNT_HEADER, answer_headers
 from omniroute.pipeline.failures import not_an_answer, upstream_failed
 from omniroute.pipeline.record import Book
@@ -120,9 +122,8 @@ class Delivery:
             if any(name == b"content-encoding" for name, _ in self._exchange.headers):
                 # Compressed although nobody asked for it: the header goes with it, the client may know how.
                 return Answer(body, Usage())
-        self._encoded = msgspec.structs.replace(encoded, passed=False)
         try:  # a stream although none was asked for is made an answer
-            return encoded.pair.answer(body, self._context(), quirks, passed=False)
+            return self._understand().pair.answer(body, self._context(), quirks, passed=False)
         except ValueError as exc:
             raise not_an_answer(self._served) from exc
 
@@ -152,8 +153,7 @@ class Delivery:
 
         After the commit point an upstream's failure is reported in-band, recorded, and this returns.
         """
-        flow = self._flow()
-        held = await self._hold(flow)
+        flow, held = await self._hold()
         served, reply, source, reader = self._served, self._reply, self._source, flow.reader
         served.committed_at = trio.current_time()
         self._book.commit()
@@ -178,8 +178,15 @@ class Delivery:
             served.bytes_out += self._payload_bytes(tail)
         await self._finish(flow, status, tail)
 
-    def _flow(self) -> Flow:
+    def _flow(self, first: bytes) -> Flow:
+        """The way back for a stream that begins with ``first``.
+
+        What passes must be a stream: an answer in place of one is translated, unless its dialect knows better.
+        """
         request, encoded = self._request, self._encoded
+        identity, framing = encoded.pair.identity, encoded.pair.far.framing
+        if encoded.passed and framing == "sse" and first[:1] == b"{" and identity and identity.unfold is None:
+            encoded = self._understand()
         return open_flow(
             encoded.pair,
             self._context(passed=encoded.passed),
@@ -201,12 +208,20 @@ class Delivery:
             heartbeat=heartbeat,
         )
 
-    async def _hold(self, flow: Flow) -> bytes:
-        """Everything up to the first content, and what came with it. Raises UpstreamError or ClientGone.
+    def _understand(self) -> Encoded:
+        """From here on the answer is translated although the request's bytes have passed."""
+        with contextlib.suppress(ClientError):  # the upstream has taken it: only what is repeated of it is not known
+            self._request.canonical()
+        self._encoded = msgspec.structs.replace(self._encoded, passed=False)
+        return self._encoded
 
-        Clients that wait for the head get it, with the first events, once those have been there for a while.
+    async def _hold(self) -> tuple[Flow, bytes]:
+        """How the stream goes back, and everything up to the first content, and what came with it.
+
+        Clients that wait for the head get it, with the first events, once those have been there for a while. Raises
+        UpstreamError or ClientGone.
         """
-        reader = flow.reader
+        flow: Flow | None = None
         held: list[bytes] = []
         held_bytes = 0
         silence_s = self._options.head_silence_s if self._request.door.client.needs_head else 0.0
@@ -217,9 +232,13 @@ class Delivery:
             try:
                 piece = await self._source.read_piece(silent_at if early else until, LOOK_BYTES)
             except WireError as exc:
-                if early and exc.status is Status.DEADLINE:
-                    return b"".join(held)
+                if early and flow is not None and exc.status is Status.DEADLINE:
+                    return flow, b"".join(held)
+                if flow is not None:
+                    self._read_along(flow)
                 raise self._reading(exc) from exc
+            flow = flow or self._flow(piece.lstrip())
+            reader = flow.reader
             said = flow.look(piece)
             if said:
                 held.append(said)
@@ -227,7 +246,8 @@ class Delivery:
                 held_bytes += len(said)
                 silent_at = trio.current_time() + silence_s if silence_s else 0.0
             if flow.content:
-                return b"".join(held)
+                return flow, b"".join(held)
+            self._read_along(flow)  # what fails from here on may have cost something
             if flow.failure is not None:
                 raise flow.failure
             if not piece:
@@ -286,6 +306,9 @@ class Delivery:
     def _read_along(self, flow: Flow) -> None:
         self._served.events = flow.reader.events
         self._served.usage = flow.usage
+        for reason in flow.lost:  # too late for the head: the record and the log have it
+            if self._served.notes is not None:
+                self._served.notes.add("finish_reason", "approximated", f"nobody knows what '{reason}' means")
 
     def _read_deadline(self) -> float:
         idle_s = self._timeouts.idle_s

@@ -57,6 +57,12 @@ class CoreFlow:
         self.reader.settle()  # the last may have come in an event the machine has not been told of
         return self._machine.usage
 
+    @property
+    def lost(self) -> tuple[str, ...]:
+        """Reasons to finish that nobody knows; where bytes pass the client has them."""
+        machine = self._machine
+        return tuple(finish.finish.raw for finish in machine.lost) if isinstance(machine, Machine) else ()
+
     def look(self, data: bytes) -> bytes:
         """The client's bytes before the commit."""
         return self.reader.feed(data) if data else self.reader.finish()

@@ -63,6 +63,11 @@ class Flow(Protocol):
         """Counts so far, the provider's own; not ``known`` if it told none."""
         ...
 
+    @property
+    def lost(self) -> tuple[str, ...]:
+        """The vendor's words for why it finished that nobody knows: the client was told that it stopped."""
+        ...
+
     def look(self, data: bytes) -> bytes:
         """The client's bytes for the next of the upstream's, to be held until the commit; b"": its input is over."""
         ...

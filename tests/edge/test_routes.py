@@ -101,10 +101,10 @@ def claimed_by(name: str, mark: bytes) -> Endpoint:
     return Endpoint("GET", "/v1/models", name, handler, PLAIN, claims=claims)
 
 
-@pytest.mark.parametrize(("headers", "name"), [({}, "last"), ({b"b": b""}, "second"), ({b"a": b"", b"b": b""}, "first")])
-def test_a_path_of_several_belongs_to_the_first_that_claims_the_request(
-    headers: dict[bytes, bytes], name: str
-) -> None:
+@pytest.mark.parametrize(
+    ("headers", "name"), [({}, "last"), ({b"b": b""}, "second"), ({b"a": b"", b"b": b""}, "first")]
+)
+def test_a_path_of_several_belongs_to_the_first_that_claims_the_request(headers: dict[bytes, bytes], name: str) -> None:
     routes = Routes([claimed_by("first", b"a"), claimed_by("second", b"b"), claimed_by("last", b"")])
     found = routes.find("/models")
     assert found is not None

@@ -314,6 +314,11 @@ class House:
             asked = msgspec.structs.replace(asked, headers={**asked.headers, **headers})
         await self.pipeline.chat(DOORS[dialect], asked, self.reply)
 
+    async def ask_gone(self, dialect: str) -> None:
+        """The same, of a client that leaves."""
+        with pytest.raises(ClientGone):
+            await self.ask(dialect, stream=True)
+
     async def ask_stream(self, dialect: str) -> None:
         """A streamed request of a client of ``dialect``, as a task."""
         await self.ask(dialect, stream=True)

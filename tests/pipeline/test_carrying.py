@@ -95,3 +95,11 @@ async def test_a_connection_of_a_dialect_nobody_knows_is_passed_over() -> None:
     async with house(Answer(body=ANSWERS["openai_chat"].whole), configured=both) as h:
         await h.ask("openai_chat")
         assert [step for step in h.story if step.startswith("call")] == ["call gpt"]
+
+
+async def test_a_reason_to_stop_that_nobody_knows_is_in_the_record() -> None:
+    odd = SAID.stream.replace(b"end_turn", b"tired")
+    async with house(Answer(headers=SSE, body=odd), configured=snapshot(CLAUDE)) as h:
+        await h.ask("openai_chat", stream=True)
+        assert "approximated:finish_reason" in h.journal.records[0].losses
+        assert b'"finish_reason":"stop"' in h.received()

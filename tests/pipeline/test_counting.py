@@ -6,8 +6,8 @@ import msgspec
 import pytest
 
 from omniroute.errors import UpstreamError
-from tests.pipeline.house import JSON, Answer, House, connection, house, incoming, snapshot
 from tests.pipeline.house import DOORS as KNOWN
+from tests.pipeline.house import JSON, Answer, House, connection, house, incoming, snapshot
 from tests.pipeline.speech import USER
 
 PATH = "/v1/messages/count_tokens"

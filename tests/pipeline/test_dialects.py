@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import msgspec
 import pytest
+import trio
 
 from omniroute.errors import UpstreamError
-from tests.pipeline.house import DOORS, JSON, Answer, House, connection, house, snapshot
+from tests.pipeline.house import DOORS, JSON, Answer, House, connection, house, incoming, snapshot
 from tests.pipeline.speech import ANSWERS, ASKS, TEXT
 
 PAIRS = [(near, far) for near in ASKS if near in DOORS for far in ANSWERS if far in DOORS[near].pairs]
@@ -15,7 +16,9 @@ NEARS = sorted({near for near, _ in PAIRS})
 
 def upstream(*dialects: str) -> list[Answer]:
     """What upstreams of these dialects say to one request each, streamed."""
-    return [Answer(headers=((b"content-type", ANSWERS[name].content_type),), body=ANSWERS[name].stream) for name in dialects]
+    return [
+        Answer(headers=((b"content-type", ANSWERS[name].content_type),), body=ANSWERS[name].stream) for name in dialects
+    ]
 
 
 def speaking(*dialects: str) -> list[object]:
@@ -137,3 +140,92 @@ async def test_an_error_under_a_success_is_a_failure(near: str, far: str) -> Non
         assert DOORS[near].client.error_status(caught.value) >= 500
         assert b"gpu on fire" in DOORS[near].client.error_body(caught.value, "req_1")
         assert not h.reply.begun
+
+
+@pytest.mark.parametrize(("near", "far"), PAIRS)
+async def test_a_stream_although_an_answer_was_asked_for(near: str, far: str) -> None:
+    said = ANSWERS[far]
+    answer = Answer(headers=((b"content-type", said.content_type),), body=said.stream)
+    async with house(answer, configured=snapshot(*speaking(far))) as h:
+        await h.ask(near)
+        assert text_in(h.reply.body)
+        msgspec.json.decode(h.reply.body)
+        assert h.reply.headers[b"content-type"] == b"application/json"
+        (record,) = h.journal.records
+        assert (record.outcome, record.usage.input_total, record.usage.output_total) == ("ok", 7, 3)
+
+
+@pytest.mark.parametrize(("near", "far"), PAIRS)
+async def test_an_answer_although_a_stream_was_asked_for(near: str, far: str) -> None:
+    async with house(Answer(headers=JSON, body=ANSWERS[far].whole), configured=snapshot(*speaking(far))) as h:
+        await h.ask(near, stream=True)
+        stream = payload(h)
+        if not near == far == "openai_chat":  # there every member stays, usage too
+            check(near, stream)
+        assert text_in(stream)
+        assert h.reply.headers[b"content-type"] == dict(DOORS[near].client.stream_headers)[b"content-type"]
+        (record,) = h.journal.records
+        assert (record.outcome, record.usage.input_total, record.usage.output_total) == ("ok", 7, 3)
+
+
+@pytest.mark.parametrize(("near", "far"), PAIRS)
+async def test_the_usage_of_a_client_that_left_is_what_was_told_until_then(near: str, far: str) -> None:
+    said = ANSWERS[far]
+    answer = Answer(headers=((b"content-type", said.content_type),), body=said.head + said.said, open_end=True)
+    async with house(answer, configured=snapshot(*speaking(far))) as h:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(h.ask_gone, near)
+            await h.until(lambda: text_in(h.received()))
+            h.peer.close()
+        (record,) = h.journal.records
+        assert record.outcome == "client_gone"
+        assert record.usage.known == (far in ("anthropic", "gemini"))  # the others tell it at the end
+
+
+ARRAYS = [far for near, far in PAIRS if near == "gemini"]
+
+
+async def ask_for_an_array(h: House) -> None:
+    asked = ASKS["gemini"]
+    body = msgspec.json.encode(asked.body)
+    request = incoming(body, h.client, path=asked.stream_path, received_at=trio.current_time())
+    await h.pipeline.chat(DOORS["gemini"], request, h.reply)
+
+
+def elements(h: House) -> list[dict[str, object]]:
+    assert h.reply.headers[b"content-type"].startswith(b"application/json")
+    found = msgspec.json.decode(payload(h), type=list[dict[str, object]])
+    checker = DOORS["gemini"].client.checker()
+    for one in found:
+        checker.event(b"", msgspec.json.encode(one))
+    checker.end()
+    return found
+
+
+def array_of(stream: bytes) -> bytes:
+    """Google's other way to stream: the same objects as one array."""
+    return b"[" + b"\r\n,\r\n".join(data for _, data in events("gemini", stream)) + b"\r\n]\r\n"
+
+
+@pytest.mark.parametrize("far", ARRAYS)
+async def test_a_stream_as_an_array(far: str) -> None:
+    said = ANSWERS[far]
+    body = array_of(said.stream) if far == "gemini" else said.stream
+    async with house(Answer(headers=JSON, body=body), configured=snapshot(*speaking(far))) as h:
+        await ask_for_an_array(h)
+        assert text_in(payload(h))
+        assert elements(h)
+        (record,) = h.journal.records
+        assert (record.outcome, record.streamed, record.usage.input_total) == ("ok", True, 7)
+
+
+@pytest.mark.parametrize("far", ARRAYS)
+async def test_an_array_that_breaks_off_is_an_array_all_the_same(far: str) -> None:
+    said = ANSWERS[far]
+    body = said.head + said.said
+    body = array_of(body).rstrip(b"]\r\n") if far == "gemini" else body
+    async with house(Answer(headers=JSON, body=body), configured=snapshot(*speaking(far))) as h:
+        await ask_for_an_array(h)
+        assert text_in(payload(h))
+        assert "error" in elements(h)[-1]
+        assert [record.error_class for record in h.journal.records] == ["truncated"]

@@ -9,9 +9,9 @@ from omniroute._speedups import SseTap, event_data
 from omniroute.domain import Usage
 from omniroute.errors import UpstreamError
 from omniroute.translate.dialect import Peeked
-from omniroute.translate.dialects.openai_chat.errors import error_event
 from omniroute.translate.dialects.openai_chat.stream import EventKind, classify_event, tap, unfold
 from omniroute.translate.dialects.openai_chat.usage import usage_of
+from omniroute.translate.openai_bodies import error_body
 from omniroute.translate.upstream_errors import read_stream_error
 
 
@@ -43,6 +43,11 @@ class TapFlow:
         """Counts so far."""
         return usage_of(self.reader.usage) if self.reader.usage else Usage()
 
+    @property
+    def lost(self) -> tuple[str, ...]:
+        """Nothing: bytes pass."""
+        return ()
+
     def look(self, data: bytes) -> bytes:
         """The client's bytes before the commit. Events after the first content need not be looked at.
 
@@ -71,7 +76,7 @@ class TapFlow:
 
     def fail(self, error: UpstreamError, *, whole: bool) -> bytes:
         """The client's bytes for a failure outside the stream. ``whole``: its last event may lack its blank line."""
-        return (b"\n\n" if whole else b"") + error_event(error, self._request_id)
+        return (b"\n\n" if whole else b"") + b"data: " + error_body(error, self._request_id) + b"\n\n"
 
 
 def _as_event(body: bytes) -> bytes:
