@@ -48,7 +48,7 @@ def read_body(decoder: msgspec.json.Decoder[Value], body: bytes, at: str = "") -
     except msgspec.ValidationError as error:
         raise _misshapen(error, at) from error
     except (msgspec.DecodeError, UnicodeError) as error:
-        whole = _HALF.sub(_mended, body) if _HALF_MARK.search(body) else body
+        whole = mended(body)
         if whole != body:
             return read_body(decoder, whole, at)
         said = f"'{at}'" if at else "The request body"
@@ -69,7 +69,12 @@ def _misshapen(error: msgspec.ValidationError, at: str) -> ClientError:
     )
 
 
-def _mended(match: re.Match[bytes]) -> bytes:
+def mended(body: bytes) -> bytes:
+    """JSON ``body`` with halves of surrogate pairs as U+FFFD; the same object if there are none."""
+    return _HALF.sub(_without_half, body) if _HALF_MARK.search(body) else body
+
+
+def _without_half(match: re.Match[bytes]) -> bytes:
     return b"\\ufffd" if match["half"] else match.group()
 
 
