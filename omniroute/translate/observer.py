@@ -94,7 +94,8 @@ class Observer(Facts):
 
     __slots__ = ("_begun", "_decoder", "_held_bytes", "_identity", "_peeked", "_queue", "_watched", "told")
 
-    def __init__(self, decoder: StreamDecoder, identity: Identity, peeked: Peeked) -> None:
+    def __init__(self, decoder: StreamDecoder, identity: Identity | None, peeked: Peeked) -> None:
+        """Without an ``identity`` tags are cut, and nothing else is hidden or put in another's place."""
         super().__init__(peeked.choices)
         self._decoder = decoder
         self._identity = identity
@@ -105,6 +106,11 @@ class Observer(Facts):
         self._watched: dict[int, _Watched] = {}
         self.told = False
         """The failure was in the stream, so the client has been told; otherwise somebody has to."""
+
+    @property
+    def holding(self) -> bool:
+        """Something is held back until it is known whether it is a tag."""
+        return bool(self._queue)
 
     @property
     def finished(self) -> bool:
@@ -121,12 +127,13 @@ class Observer(Facts):
         # An error may be told in two events, and an end mark may follow the last one: only that is sure to be the end.
         self.done = data.strip() == b"[DONE]"
         first, self._begun = not self._begun, True
+        identity = self._identity
         # A document on its own, no event and no line: it ends with its bracket.
-        if first and self._identity.unfold is not None and block.endswith(b"}") and block.lstrip(_BLANKS)[:1] == b"{":
-            stream = self._identity.unfold(strip_tags(data))
+        if first and identity and identity.unfold and block.endswith(b"}") and block.lstrip(_BLANKS)[:1] == b"{":
+            stream = identity.unfold(strip_tags(data))
             if stream is not None:
                 return stream
-        if self._identity.hide is None or not self._identity.hide(data, self._peeked):
+        if not (identity and identity.hide and identity.hide(data, self._peeked)):
             self._queue.append(_Held(name, data, block, texts))
             self._held_bytes += len(block)
         if self._ended or self.done or self._held_bytes > HELD_BYTES:
