@@ -238,7 +238,6 @@ class Delivery:
                     self._read_along(flow)
                 raise self._reading(exc) from exc
             flow = flow or self._flow(piece.lstrip())
-            reader = flow.reader
             said = flow.look(piece)
             if said:
                 held.append(said)
@@ -247,15 +246,20 @@ class Delivery:
                 silent_at = trio.current_time() + silence_s if silence_s else 0.0
             if flow.content:
                 return flow, b"".join(held)
-            self._read_along(flow)  # what fails from here on may have cost something
-            if flow.failure is not None:
-                raise flow.failure
-            if not piece:
-                if reader.cut or (held_bytes and not reader.events):
-                    raise not_an_answer(self._served)
-                raise upstream_failed(Status.TRUNCATED, self._served)
-            if reader.overflow or held_bytes > self._options.held_bytes:
-                raise upstream_failed(Status.TOO_LARGE, self._served)
+            self._check_held(flow, held_bytes, ended=not piece)
+
+    def _check_held(self, flow: Flow, held_bytes: int, *, ended: bool) -> None:
+        """Raise UpstreamError if nothing can come of a stream that has said nothing yet."""
+        reader = flow.reader
+        self._read_along(flow)  # it may have cost something all the same
+        if ended and (reader.cut or (held_bytes and not reader.events)):
+            raise not_an_answer(self._served)
+        if flow.failure is not None:
+            raise flow.failure
+        if ended:
+            raise upstream_failed(Status.TRUNCATED, self._served)
+        if reader.overflow or held_bytes > self._options.held_bytes:
+            raise upstream_failed(Status.TOO_LARGE, self._served)
 
     async def _finish(self, flow: Flow, status: Status, tail: bytes) -> None:
         """Record, then send the end: a clean one, or the error in the client's dialect."""
