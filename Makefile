@@ -62,6 +62,7 @@ format: $(VENV)/.dev
 
 docs: $(VENV)/.dev
 	$(BIN)/python -m tests.architecture.configuration_page
+	$(BIN)/python -m tests.architecture.translation_page
 
 bench: $(VENV)/.perf $(VENV)/.speedups
 	$(BIN)/python -m perf.bench $(ARGS)

@@ -27,10 +27,14 @@ cdef class Shapes:
     cdef readonly tuple specs
     cdef Node* nodes        # roots first, then level by level, so that the members of an object are neighbours
     cdef int count          # of roots
+    cdef bint* steady       # per root: no other shape asks for a certain text where this one has TEXT
     cdef list named         # keeps the bytes alive that nodes point into
 
     cdef int fill(self, Node* node, object key, object spec, int first) except -1
     cdef bint has(self, int shape, const char* data, Py_ssize_t size, Match* match) noexcept nogil
+
+# The offset of the quote that ends the text beginning at ``at``, -1 if it is not well-formed or empty.
+cdef Py_ssize_t text_end(const char* data, Py_ssize_t at, Py_ssize_t size, bint* escaped) noexcept nogil
 
 # shapes_py.may_hold
 cdef bint tag_in(const char* text, Py_ssize_t size, bint escaped, const Tag* tags, int count) noexcept nogil

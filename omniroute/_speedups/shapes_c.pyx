@@ -65,12 +65,19 @@ cdef class Shapes:
         if self.nodes == NULL:
             raise MemoryError
         self.count = len(self.specs)
+        free(self.steady)
+        self.steady = <bint*> calloc(max(self.count, 1), sizeof(bint))
+        if self.steady == NULL:
+            raise MemoryError
+        for i in range(self.count):
+            self.steady[i] = not any([is_certain(path_taken(spec, text_path(self.specs[i]))) for spec in self.specs])
         at = self.count
         for i in range(len(found)):
             at = self.fill(&self.nodes[i], found[i][0], found[i][1], at)
 
     def __dealloc__(self):
         free(self.nodes)
+        free(self.steady)
 
     def __len__(self):
         return self.count
@@ -148,6 +155,28 @@ cdef list inner_of(object spec):
     if isinstance(spec, list):
         return [(None, spec[0])]
     return []
+
+
+cdef list text_path(object spec):
+    """The names (0 in a list) that lead to TEXT, None where there is none."""
+    for name, inner in inner_of(spec):
+        if inner is shapes_py.TEXT:
+            return [name]
+        path = text_path(inner)
+        if path is not None:
+            return [name, *path]
+    return None
+
+
+cdef object path_taken(object spec, list path):
+    """What is at the end of ``path`` in another shape, None if it does not lead there."""
+    for name in path:
+        spec = dict(inner_of(spec)).get(name)
+    return spec
+
+
+cdef bint is_certain(object spec):
+    return isinstance(spec, shapes_py.Leaf) and spec.kind == "is"
 
 
 cdef bint value_matches(Walk* walk, const Node* node, int depth) noexcept nogil:
@@ -320,30 +349,33 @@ cdef bint skip_any(Walk* walk, int depth) noexcept nogil:
 
 
 cdef bint text_matches(Walk* walk) noexcept nogil:
-    cdef const char* data = walk.data
-    cdef Py_ssize_t size = walk.size, at = walk.at
-    cdef int length
-    if at >= size or data[at] != c'"':
+    cdef Py_ssize_t end
+    if walk.at >= walk.size or walk.data[walk.at] != c'"':
         return False
-    at += 1
-    walk.match.text_start = at
+    end = text_end(walk.data, walk.at + 1, walk.size, &walk.match.text_escaped)
+    walk.match.text_start = walk.at + 1
+    walk.match.text_end = end
+    walk.at = end + 1
+    return end >= 0
+
+
+cdef Py_ssize_t text_end(const char* data, Py_ssize_t at, Py_ssize_t size, bint* escaped) noexcept nogil:
+    cdef Py_ssize_t start = at
+    cdef int length
     while True:
         at = text_stop(data, at, size)
         if at >= size:
-            return False
+            return -1
         if data[at] == c'"':
-            break
+            return at if at > start else -1
         if data[at] == c"\\":
-            walk.match.text_escaped = True
+            escaped[0] = True
             length = escape_length(data, at, size)
         else:
             length = utf8_length(<const unsigned char*> data + at, size - at)
         if length == 0:
-            return False
+            return -1
         at += length
-    walk.match.text_end = at
-    walk.at = at + 1
-    return at > walk.match.text_start
 
 
 cdef inline int escape_length(const char* data, Py_ssize_t at, Py_ssize_t size) noexcept nogil:

@@ -23,6 +23,14 @@ cdef struct Lane:
     OutBuffer kept
     OutBuffer stash
 
+# The last event a lane took. Most differ from it in their text alone, which is told sooner than by walking the event.
+cdef struct Stencil:
+    bint set
+    int lane
+    int misses              # events since the last that fitted it
+    Py_ssize_t text_start   # where in `data` the text was cut out
+    OutBuffer data
+
 cdef class StreamCore(Translator):
     cdef public Py_ssize_t sequence
     cdef readonly bint content
@@ -44,6 +52,7 @@ cdef class StreamCore(Translator):
     cdef Lane* lanes
     cdef int lane_count             # armed
     cdef int lane_room              # allocated; those behind lane_count own buffers too
+    cdef Stencil stencil
     cdef Tag* tags
     cdef int tag_room
     cdef list armed                 # keeps the bytes alive that lanes and tags point into
@@ -52,7 +61,9 @@ cdef class StreamCore(Translator):
     cdef int run(self, const char* data, Py_ssize_t size, OutBuffer* out) except -1
     cdef bint is_too_large(self, const char* block, Py_ssize_t size) noexcept
     cdef int look(self, int kind, const char* block, Py_ssize_t size, OutBuffer* out) except -1
-    cdef int pass_by(self, Lane* lane, const Match* match, OutBuffer* out) except -1
+    cdef bint fits_stencil(self, Match* match) noexcept
+    cdef int cut_stencil(self, int lane, const Match* match) except -1
+    cdef int take(self, Lane* lane, const Match* match, OutBuffer* out) except -1
     cdef int ask(self, const char* block, Py_ssize_t size, OutBuffer* out) except -1
     cdef int resume(self) except -1
     cdef int arm(self, object armed) except -1

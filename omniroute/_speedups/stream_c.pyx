@@ -8,11 +8,11 @@ read is copied aside. A hot event is its frame around a copy of its text.
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from libc.stdlib cimport free, realloc
-from libc.string cimport memcpy, memset
+from libc.string cimport memcmp, memcpy, memset
 
 from omniroute._speedups.framing_c cimport begin_scan, block_end, is_complete, next_block, read_block
 from omniroute._speedups.jsonspan_c cimport skip_blanks
-from omniroute._speedups.shapes_c cimport Match, Shapes, Tag, tag_in
+from omniroute._speedups.shapes_c cimport Match, Shapes, Tag, tag_in, text_end
 from omniroute._speedups.translator_c cimport OutBuffer, Translator, out_append, out_free, out_reserve
 
 # Buffers grow by doubling and never shrink; a stream that held one large event would keep its size for good.
@@ -21,6 +21,8 @@ cdef enum:
 
 cdef enum:
     MAX_DIGITS = 20
+    MAX_MISSES = 16             # in a row; then the vendor writes something new in every event
+    MAX_STENCIL_BYTES = 4096    # an event with more around its text is none of many small ones
 
 # What becomes of a block.
 cdef enum:
@@ -61,6 +63,7 @@ cdef class StreamCore(Translator):
         free(self.tags)
         out_free(&self.held)
         out_free(&self.joined)
+        out_free(&self.stencil.data)
 
     def feed(self, bytes data not None):
         """See ``stream_py.StreamCore.feed``."""
@@ -207,6 +210,8 @@ cdef class StreamCore(Translator):
         if self.event.data_size == 0:
             return GOES_ON if self.forward else STAYS
         self.events += 1
+        if self.stencil.set and self.fits_stencil(&match):
+            return self.take(&self.lanes[self.stencil.lane], &match, out)
         for i in range(self.lane_count):
             if not self.lanes[i].leads:
                 continue
@@ -216,18 +221,55 @@ cdef class StreamCore(Translator):
                 lane = &self.lanes[j]
                 if lane.shape != self.lanes[i].shape or lane.choice != match.choice or lane.index != match.index:
                     continue
-                if tag_in(
-                    self.event.data + match.text_start, match.text_end - match.text_start, match.text_escaped,
-                    &self.tags[lane.first_tag], lane.tag_count,
-                ):
-                    return ASKED
-                return self.pass_by(lane, &match, out)
+                self.cut_stencil(j, &match)
+                return self.take(lane, &match, out)
         return ASKED
 
-    cdef int pass_by(self, Lane* lane, const Match* match, OutBuffer* out) except -1:
-        """Let the event at hand pass through ``lane``."""
+    cdef bint fits_stencil(self, Match* match) noexcept:
+        """Whether the event at hand is the last hot one but for its text, which is then in ``match``."""
+        cdef const char* data = self.event.data
+        cdef Stencil* stencil = &self.stencil
+        cdef Py_ssize_t tail_size = stencil.data.size - stencil.text_start
+        cdef Py_ssize_t end
+        if self.event.data_size <= stencil.text_start + tail_size:
+            return False
+        if memcmp(data, stencil.data.data, stencil.text_start) != 0:
+            return False
+        memset(match, 0, sizeof(Match))
+        end = text_end(data, stencil.text_start, self.event.data_size, &match.text_escaped)
+        if end < 0 or self.event.data_size - end != tail_size:
+            return False
+        if memcmp(data + end, stencil.data.data + stencil.text_start, tail_size) != 0:
+            return False
+        match.text_start = stencil.text_start
+        match.text_end = end
+        stencil.misses = 0
+        return True
+
+    cdef int cut_stencil(self, int lane, const Match* match) except -1:
+        """Remember the event at hand, which ``lane`` takes. Declines where a different text may mean a different lane,
+        where the event is kept in part (STASH), and in streams whose events differ in more than their text."""
+        cdef Stencil* stencil = &self.stencil
+        stencil.set = False
+        if match.stash_end or not self.shapes.steady[self.lanes[lane].shape] or stencil.misses >= MAX_MISSES:
+            return 0
+        if self.event.data_size - (match.text_end - match.text_start) > MAX_STENCIL_BYTES:
+            return 0
+        stencil.misses += 1
+        stencil.lane = lane
+        stencil.text_start = match.text_start
+        stencil.data.size = 0
+        out_append(&stencil.data, self.event.data, match.text_start)
+        out_append(&stencil.data, self.event.data + match.text_end, self.event.data_size - match.text_end)
+        stencil.set = True
+        return 0
+
+    cdef int take(self, Lane* lane, const Match* match, OutBuffer* out) except -1:
+        """Let the event at hand pass through ``lane``, unless a tag may begin in it."""
         cdef const char* text = self.event.data + match.text_start
         cdef Py_ssize_t size = match.text_end - match.text_start
+        if tag_in(text, size, match.text_escaped, &self.tags[lane.first_tag], lane.tag_count):
+            return ASKED
         if match.stash_end:
             lane.stash.size = 0
             out_append(&lane.stash, self.event.data + match.stash_start, match.stash_end - match.stash_start)
@@ -284,6 +326,7 @@ cdef class StreamCore(Translator):
         self.done = machine.done
         self.finished = machine.finished
         self.lane_count = 0
+        self.stencil.set = False
         self.armed = []
         self.blocks = []
         if self.use_lanes and not self.done:

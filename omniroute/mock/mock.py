@@ -130,8 +130,10 @@ class Mock:
             raise BadAsk("the body is nested too deeply") from error
 
     def _unknown(self, request: Request) -> str:
-        known = ", ".join(path for dialect in self._dialects.values() for path in dialect.paths)
-        return f"the mock has no {request.method} {request.path}; it has {known} and GET /mock"
+        return f"the mock has no {request.method} {request.path}; it has {', '.join(self._paths())} and GET /mock"
+
+    def _paths(self) -> list[str]:
+        return [path for dialect in self._dialects.values() for path in dialect.paths]
 
     def _known(self, given: str) -> bool:
         wanted = self.options.key.reveal()
@@ -140,7 +142,7 @@ class Mock:
     def _control(self, request: Request) -> tuple[int, str, bytes]:
         match request.method, request.path:
             case "GET", "/mock":
-                return 200, "text/plain; charset=utf-8", page().encode()
+                return 200, "text/plain; charset=utf-8", page(self._paths()).encode()
             case "GET", "/mock/counts":
                 shown = self.counts if "ids=1" in request.query else msgspec.structs.replace(self.counts, by_request={})
                 return 200, JSON, msgspec.json.encode(shown)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from omniroute.mock.script import ALIASES, PARAMETERS
 
 
-def page() -> str:
-    """The grammar, the aliases and the control paths as plain text."""
+def page(paths: Iterable[str]) -> str:
+    """``paths`` of the dialects, the grammar, the aliases and the control paths as plain text."""
     width = max(len(parameter.name) for parameter in PARAMETERS) + 11
     lines = [
-        "omniroute mock: a scripted upstream",
+        "omniroute mock: a scripted upstream. It answers",
+        *(f"    {path}" for path in paths),
         "",
         "A script is key=value or key, separated by ; or , and stands in the X-Mock header or behind a model's ';':",
         "    echo;delay=200ms;rst-after=3",

@@ -37,7 +37,7 @@ def encode(request: Request, target: Target, attempt_id: str) -> Encoded:
     """
     connection, body, peeked = target.connection, request.incoming.body, request.peeked
     pair = request.door.pairs.get(connection.dialect) or pair_of(request, connection)
-    if pair.passes(body):
+    if pair.passes(body, connection.quirks):
         outgoing = pair.forward(body, peeked, model=target.model, quirks=connection.quirks)
         headers = _headers(request, pair.far, connection, attempt_id, request.door.forwarded, stream=peeked.stream)
         return Encoded(_written(connection, outgoing, headers), pair, passed=True)

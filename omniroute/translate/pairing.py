@@ -70,9 +70,12 @@ class Pair:
         """Both sides speak one dialect, which knows how bytes pass."""
         return self.identity is not None
 
-    def passes(self, body: bytes) -> bool:
-        """Whether a request's bytes may go on as they are: same dialect, and none of our carriers in it."""
-        return self.identity is not None and not jsonspan.holds(body, CARRIER)
+    def passes(self, body: bytes, quirks: Quirks) -> bool:
+        """Whether bytes may go on as they are, both ways: same dialect, as its clients know it, no carrier of ours.
+
+        Mistral's part arrays and ``<think>`` in the text are no such thing: they go through the hub.
+        """
+        return self.identity is not None and not (quirks.mistral or quirks.think_tags or jsonspan.holds(body, CARRIER))
 
     def request(
         self,
@@ -88,7 +91,7 @@ class Pair:
 
         Raises ClientError for a request that is wrong, ``Unsupported`` for one this upstream's dialect cannot carry.
         """
-        if self.passes(asked.body):
+        if self.passes(asked.body, quirks):
             return self.forward(asked.body, peeked, model=model, quirks=quirks)
         return self.far.write_request(msgspec.structs.replace(canonical(), model=model), quirks, notes)
 
@@ -102,7 +105,8 @@ class Pair:
     def answer(self, body: bytes, context: AnswerContext, quirks: Quirks, *, passed: bool) -> Answer:
         """The whole answer ``body`` for the client. ``passed``: what ``passes`` said of the request.
 
-        Raises UpstreamError for an error under a success status; ValueError for what is no answer at all.
+        Raises UpstreamError for an error under a success status; ValueError for what is no answer at all. A stream,
+        though none was asked for, is one if not ``passed``.
         """
         usage = None
         try:
@@ -165,8 +169,6 @@ class Pair:
             raise ValueError("neither an answer nor a stream of one")
         if machine.failure is not None:
             raise machine.failure
-        if not machine.content:
-            raise ValueError("neither an answer nor a stream of one")
         return self._written(folder.response(), context)
 
     def _written(self, response: ChatResponse, context: AnswerContext) -> Answer:

@@ -90,7 +90,7 @@ def test_json_for_programs() -> None:
         (("--from", "openai_chat", "--to", "anthropic"), b"hello", "neither"),
         (("--from", "nobody", "--to", "anthropic"), REQUEST, "'from' is no dialect"),
         (("--from", "openai_chat", "--to", "nobody"), REQUEST, "'to' is no dialect"),
-        (("--from", "openai_chat", "--to", "ollama"), REQUEST.replace(b'"x"', b'[{"type":"image_url","image_url":{"url":"https://e.com/a.png"}}]'), "image"),
+        (("--from", "openai_chat", "--to", "ollama"), REQUEST.replace(b'"x"', b'[{"type":"image_url","image_url":{"url":"https://e.com/a.png"}}]'), "picture"),
         (("--from", "anthropic", "--to", "openai_chat", "--kind", "stream"), b"data: x", "no events"),
         (("--from", "openai_chat", "--to", "anthropic", "--quirk", "x=1"), REQUEST, "'quirks.x'"),
         (("--from", "openai_chat", "--to", "anthropic", "--quirk", "think_tags=7"), REQUEST, "'quirks'"),

@@ -11,6 +11,7 @@ import pytest
 import trio
 from click.testing import CliRunner
 
+from omniroute.discovery import stems
 from omniroute.mock import ALIASES, PARAMETERS, Mock
 from omniroute.mock.command import mock_command
 from tests.mock.client import once, request
@@ -48,7 +49,8 @@ async def test_a_taken_port_is_said() -> None:
     assert f"cannot listen on 127.0.0.1:{port}" in result.output
 
 
-def test_the_page_names_every_parameter_and_alias() -> None:
+def test_the_page_names_every_parameter_alias_and_dialect() -> None:
     page = Path("docs/mock.md").read_text()
     assert [name for name in (parameter.name for parameter in PARAMETERS) if f"| `{name}" not in page] == []
     assert [name for name in ALIASES if f"| `{name}` |" not in page] == []
+    assert [name for name in stems("omniroute.mock.dialects") if f"| `{name}` |" not in page] == []

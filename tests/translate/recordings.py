@@ -27,6 +27,9 @@ from tests.translate.vectors import SHARED
 RECORDED: Final = SHARED / "fixtures" / "recorded"
 CLIENTS: Final = ("openai_chat", "openai_responses", "anthropic", "gemini", "ollama")
 
+LARGE_BYTES: Final = 30_000
+"""Tests of a recording that is longer take their time."""
+
 _FOLDERS: Final = {
     "openai-responses": "openai_responses",
     "anthropic": "anthropic",
@@ -53,6 +56,7 @@ class Recording(msgspec.Struct, frozen=True, kw_only=True):
     http_status: int | None = None
     endpoint: str | None = None
     request_file: str = ""
+    bytes: int = 0
 
     @property
     def ours(self) -> str:
@@ -113,7 +117,11 @@ def params(kind: str) -> list[object]:
     """Recordings for ``parametrize``: ``stream``, ``body`` (an answer), ``error`` or ``request`` (one is with it)."""
     if not RECORDED.exists():
         return [pytest.param(None, marks=pytest.mark.skip(reason="../shared/fixtures is not beside the repository"))]
-    return [pytest.param(entry, id=entry.file) for entry in _all() if kind in _kinds(entry)]
+    return [pytest.param(entry, id=entry.file, marks=_marks(entry)) for entry in _all() if kind in _kinds(entry)]
+
+
+def _marks(entry: Recording) -> tuple[pytest.MarkDecorator, ...]:
+    return (pytest.mark.slow,) if entry.bytes > LARGE_BYTES else ()
 
 
 def _kinds(entry: Recording) -> set[str]:

@@ -18,9 +18,6 @@ from tests.translate import recordings, vectors
 from tests.translate.matching import parse
 from tests.translate.recordings import CLIENTS, Recording, Sayings
 
-SMALL_BYTES = 2500
-"""Of a recording that is cut at every byte in every run; larger ones are where time is (``-m slow``)."""
-
 
 def upstream_of(recording: Recording) -> Dialect:
     vectors.far_side(recording.ours)
@@ -108,7 +105,7 @@ def test_bytes_pass_unchanged_and_the_same_is_known_of_them(recording: Recording
     for body in recording.streams():
         said = recordings.said_by(upstream, events_of(body, upstream.upstream.framing), recording.quirks)
         peeked = Peeked(model="m", stream=True, include_usage=True, choices=choices_in(said))
-        for size in (len(body), 777, 1) if len(body) < SMALL_BYTES else (len(body), 777):
+        for size in (len(body), 777, 1):
             core, observer = pair.core(
                 recordings.context(), peeked, recording.quirks, passed=True, max_event_bytes=1 << 24
             )
@@ -118,7 +115,7 @@ def test_bytes_pass_unchanged_and_the_same_is_known_of_them(recording: Recording
             assert (observer.failure.message if observer.failure else "") == said.failure
 
 
-def outputs(recording: Recording, body: bytes, pieces: list[bytes], *, lanes: bool) -> list[bytes]:
+def outputs(recording: Recording, pieces: list[bytes], *, lanes: bool) -> list[bytes]:
     """The streams of all clients for an upstream's body that comes in ``pieces``."""
     upstream = upstream_of(recording)
     assert upstream.upstream is not None
@@ -133,27 +130,24 @@ def outputs(recording: Recording, body: bytes, pieces: list[bytes], *, lanes: bo
 @pytest.mark.parametrize("recording", recordings.params("stream"))
 def test_a_stream_is_the_same_with_lanes_and_without(recording: Recording) -> None:
     for body in recording.streams():
-        assert outputs(recording, body, [body], lanes=True) == outputs(recording, body, [body], lanes=False)
+        assert outputs(recording, [body], lanes=True) == outputs(recording, [body], lanes=False)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("recording", recordings.params("stream"))
 def test_a_stream_is_the_same_byte_by_byte(recording: Recording) -> None:
     for body in recording.streams():
-        whole = outputs(recording, body, [body], lanes=True)
-        size = 1 if len(body) < 100_000 else 7
-        pieces = [body[at : at + size] for at in range(0, len(body), size)]
-        assert outputs(recording, body, pieces, lanes=True) == whole
+        whole = outputs(recording, [body], lanes=True)
+        assert outputs(recording, [body[at : at + 1] for at in range(len(body))], lanes=True) == whole
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("recording", recordings.params("stream"))
 def test_a_stream_is_the_same_cut_in_two_anywhere(recording: Recording) -> None:
     for body in recording.streams():
-        whole = outputs(recording, body, [body], lanes=True)
-        step = max(1, len(body) // 150)
+        whole = outputs(recording, [body], lanes=True)
+        step = max(1, len(body) // 40)
         for at in range(1, len(body), step):
-            assert outputs(recording, body, [body[:at], body[at:]], lanes=True) == whole, at
+            assert outputs(recording, [body[:at], body[at:]], lanes=True) == whole, at
 
 
 @pytest.mark.parametrize("recording", recordings.params("error"))

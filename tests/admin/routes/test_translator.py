@@ -55,7 +55,6 @@ async def test_an_error_of_an_upstream(house: House) -> None:
         ({"from": "openai_chat", "to": "anthropic", "body": 7}, "body"),
         ({"from": "openai_chat", "to": "anthropic", "body": REQUEST, "quirks": {"x": 1}}, "quirks.x"),
         ({"from": "openai_chat", "to": "anthropic", "body": REQUEST, "kind": "x"}, "kind"),
-        ({"from": "anthropic", "to": "openai_chat", "body": {"x": 7}, "kind": "response"}, "body"),
     ],
 )
 async def test_what_is_wrong_is_named(house: House, asked: object, param: str) -> None:

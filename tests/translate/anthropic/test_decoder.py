@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from omniroute.domain import Quirks, Usage
-from omniroute.translate.canonical import Opaque, Reasoning, Refusal, Text, ToolCall
-from omniroute.translate.events import Close, Delta, End, Failure, Finish, Open, Report, Sign, Start, Whole
+from omniroute.translate.canonical import Citation, Opaque, Reasoning, Refusal, Text, ToolCall
+from omniroute.translate.events import Cite, Close, Delta, End, Failure, Finish, Open, Report, Sign, Start, Whole
 from tests.translate.anthropic.wire import DELTA, START, STOP, UPSTREAM, folded, sse
 
 
@@ -248,6 +248,47 @@ def test_an_answer_says_the_same_streamed_and_whole() -> None:
     assert thought == whole.candidates[0].blocks[0]
     assert isinstance(call, ToolCall)
     assert (call.call_id, call.name, call.arguments) == ("t", "f", "")
+
+
+def test_what_a_relay_puts_into_the_start_is_said() -> None:
+    cited = b'{"type":"char_location","cited_text":"c"}'
+    found = decode(
+        START,
+        start(b'{"type":"text","text":"a","citations":[' + cited + b",7]}"),
+        stop(),
+        start(b'{"type":"thinking","thinking":"b","signature":"S"}', 1),
+        stop(1),
+    )
+
+    assert Cite(0, 0, Citation(cited_text="c", origin="anthropic", raw=cited)) in found
+    assert Delta(0, 0, b"a") in found
+    assert Delta(0, 1, b"b") in found
+    assert Sign(block=1, signature="S", origin="anthropic") in found
+
+
+def test_a_vendors_own_block_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("omniroute.translate.dialects.anthropic.decoder.MAX_HELD_BYTES", 50)
+    found = decode(
+        START,
+        start(b'{"type":"server_tool_use","name":"w"}'),
+        delta(b'{"type":"input_json_delta","partial_json":"' + b"1" * 60 + b'"}'),
+        delta(b'{"type":"input_json_delta","partial_json":"{}"}'),
+        stop(),
+    )
+
+    assert not [event for event in found if isinstance(event, Whole)]
+
+
+def test_arguments_with_half_a_pair_in_the_start_stay_as_they_came() -> None:
+    call = start(rb'{"type":"tool_use","id":"t","name":"f","input":{"a": "\ud83d"}}')
+
+    assert Delta(0, 0, rb"{\"a\": \"\\ud83d\"}") in decode(START, call, stop())
+
+
+def test_blocks_of_a_whole_answer_that_are_none() -> None:
+    body = b'{"content":[{"type":"tool_use","id":"t","input":null},{"type":""},7,{"type":"x","y":"\\ud83d"}]}'
+
+    assert UPSTREAM.read_answer(body, Quirks()).candidates[0].blocks == ()
 
 
 _PIECES = st.sampled_from(

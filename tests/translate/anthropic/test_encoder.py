@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from omniroute.domain import Usage
 from omniroute.errors import UpstreamError
+from omniroute.translate import jsontext
 from omniroute.translate.canonical import (
     Citation,
     Image,
@@ -18,6 +19,7 @@ from omniroute.translate.canonical import (
     Refusal,
     Text,
     ToolCall,
+    ToolResult,
 )
 from omniroute.translate.dialect import AnswerContext
 from omniroute.translate.events import (
@@ -303,6 +305,25 @@ def test_nothing_follows_an_error() -> None:
     out = encoder.encode(Start()) + encoder.encode(Failure(error)) + encoder.encode(End()) + encoder.encode(call(0))
 
     assert parsed(out)[-1] == {"type": "error", "error": {"type": "rate_limit_error", "message": "slow down"}}
+
+
+def test_an_answer_that_ends_with_blocks_open_is_complete_all_the_same() -> None:
+    found = blocks(call(0), Delta(0, 0, b"{"), call(1), Delta(0, 1, b"{}"))
+
+    assert [(block["id"], block["partial_json"]) for block in found] == [("c0", "{"), ("c1", "{}")]
+
+
+def test_a_tool_result_is_no_part_of_an_answer() -> None:
+    assert blocks(Whole(block=0, value=ToolResult(call_id="c"))) == []
+
+
+def test_long_arguments_are_read_in_pieces() -> None:
+    piece = jsontext.escaped('"' + "x" * 70_000)
+    found = blocks(
+        call(0), Delta(0, 0, b"["), Delta(0, 0, piece), Delta(0, 0, rb"\\\\\"]"), call(1), Close(0, 0), Close(0, 1)
+    )
+
+    assert [block["id"] for block in found] == ["c0", "c1"]
 
 
 _KINDS = st.sampled_from(["text", "reasoning", "tool", "refusal"])

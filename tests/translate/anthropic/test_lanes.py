@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from omniroute.translate.fold import Folder
 from tests.translate.anthropic.wire import CLIENT, CONTEXT, DELTA, START, STOP, sse, through
@@ -79,3 +81,26 @@ def test_most_events_need_no_python() -> None:
     through(STREAM, Counting())
 
     assert Counting.deltas == 0
+
+
+_EDITS = st.tuples(
+    st.integers(0, len(STREAM) - 1),
+    st.integers(0, 30),
+    st.sampled_from([b"", b'"', b"{", b"}", b"\\", b"null", b"\n\n", b"\xff", b'"type"', b"message_start", b"1"]),
+)
+
+
+@given(st.lists(_EDITS, min_size=1, max_size=4))
+def test_a_broken_stream_is_still_grammatical_and_the_same_without_lanes(edits: list[tuple[int, int, bytes]]) -> None:
+    stream = STREAM
+    for at, less, more in edits:
+        stream = stream[:at] + more + stream[at + less :]
+    fast, _ = through(stream, CLIENT.encoder(CONTEXT))
+
+    assert fast == through(stream, CLIENT.encoder(CONTEXT), lanes=False)[0]
+    checker = CLIENT.checker()
+    for block in fast.split(b"\n\n")[:-1]:
+        if not block.startswith(b":"):
+            name, _, data = block.partition(b"\ndata: ")
+            checker.event(name.removeprefix(b"event: "), data)
+    checker.end()

@@ -142,6 +142,25 @@ def test_reasoning_goes_back_to_whom_it_belongs() -> None:
     )
 
 
+def test_the_summary_beside_a_calls_signature_stays_reasoning() -> None:
+    found = blocks(
+        {"type": "thinking", "thinking": "sum", "signature": "omr1:gemini:G"},
+        {"type": "tool_use", "id": "t", "name": "f"},
+        role="assistant",
+    )
+
+    assert found == (
+        Reasoning(text="sum", origin="gemini", at="messages[0].content[0]"),
+        ToolCall(call_id="t", name="f", arguments="{}", signature="G", at="messages[0].content[1]"),
+    )
+
+
+def test_a_picture_in_a_data_url() -> None:
+    (found,) = blocks({"type": "image", "source": {"type": "url", "url": f"data:image/gif;base64,{PIXEL}"}})
+
+    assert found == Image(source=Inline("image/gif", PIXEL), at="messages[0].content[0]")
+
+
 def test_arguments_are_not_spelled_anew() -> None:
     body = (
         b'{"model":"m","max_tokens":9,"messages":[{"role":"assistant","content":['

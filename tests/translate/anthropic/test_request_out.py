@@ -266,6 +266,22 @@ def test_tools() -> None:
     assert losses(asked) == {("tools[3]", "emulated"): "warning", ("tools[6]", "dropped"): "warning"}
 
 
+def test_schemas_nobody_can_read_are_refused() -> None:
+    deep = b'{"a":' * 600 + b"1" + b"}" * 600
+
+    with pytest.raises(ClientError) as caught:
+        write(request(tools=(msgspec.structs.replace(TOOL, schema=deep),)))
+    assert caught.value.param == "tools[0]"
+
+
+def test_what_is_nested_deeply_is_carried() -> None:
+    deep = b"[" * 480 + b"]" * 480
+    body = b'{"model":"m","max_tokens":1,"messages":[{"role":"assistant","content":[{"type":"tool_use","id":"t",'
+    body += b'"name":"f","input":{"a":' + deep + b'}}]}],"container":' + deep + b"}"
+
+    assert write(read(body))["container"] == msgspec.json.decode(deep)
+
+
 def test_a_hosted_tool_of_responses_is_refused() -> None:
     tool = ServerTool(origin="openai_responses", kind="file_search", raw=b"{}", at="tools[0]")
 
@@ -383,6 +399,48 @@ def test_formats() -> None:
     subset = Format(kind="json_schema", schema=b'{"type":"OBJECT"}', openapi=True)
     assert write(request(format=subset))["output_config"]["format"]["schema"] == {"type": "object"}  # type: ignore[index]
     assert "JSON" in str(write(request(format=Format(kind="json_object")))["system"])
+
+
+def test_a_limit_nobody_gave_is_said_to_be_made_up() -> None:
+    asked = request(max_output=None, max_output_at="max_output_tokens")
+
+    assert write(asked, default_max_tokens=77)["max_tokens"] == 77
+    assert losses(asked) == {("max_output_tokens", "synthesised"): "info"}
+
+
+def test_names_of_turns_and_signatures_of_calls_are_left_out() -> None:
+    call = ToolCall(call_id="c", name="f", arguments="[1]", signature="G", at="messages[1].tool_calls[0]")
+    asked = request(
+        msgspec.structs.replace(HI, name="bob", at="messages[0]"), assistant(call), user(ToolResult(call_id="c"))
+    )
+
+    assert losses(asked) == {
+        ("messages[0].name", "dropped"): "info",
+        ("messages[1].tool_calls[0].thoughtSignature", "dropped"): "info",
+        ("messages[1].tool_calls[0].function.arguments", "approximated"): "warning",
+    }
+
+
+def test_sampling_the_model_does_not_take() -> None:
+    asked = request(temperature=b"1.6", top_p=b"0.5")
+
+    assert write(asked)["temperature"] == 1
+    assert losses(asked) == {("temperature", "approximated"): "warning"}
+    assert losses(asked, anthropic_sampling=False) == {
+        ("temperature", "dropped"): "warning",
+        ("top_p", "dropped"): "warning",
+    }
+
+
+def test_a_choice_of_another_vendors_tool_is_left_to_the_model() -> None:
+    asked = request(tools=(TOOL,), tool_choice=ToolChoice(mode="named", raw=b'{"type":"file_search"}'))
+
+    assert write(asked)["tool_choice"] == {"type": "auto"}
+    assert losses(asked) == {("tool_choice", "dropped"): "warning"}
+
+
+def test_a_begun_answer_without_white_space_stays() -> None:
+    assert write(request(HI, assistant(Text(text="It"))))["messages"][1] == {"role": "assistant", "content": "It"}  # type: ignore[index]
 
 
 def test_a_user_is_found_in_metadata_too() -> None:

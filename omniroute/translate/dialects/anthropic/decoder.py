@@ -89,13 +89,14 @@ class _Collected:
     def whole(self) -> bytes:
         """The block with the input (or, compacted, the content) that came in deltas; b"" if it cannot be written."""
         raw = self.raw
-        if not raw:
+        try:
+            given = jsontext.unescaped(b"".join(self.pieces)).encode("utf-8", "replace")
+            if jsontext.is_object(given):
+                raw = vendor.with_member(raw, b"input", given)
+            if self.content:
+                raw = vendor.with_member(raw, b"content", b'"' + b"".join(self.content) + b'"')
+        except ValueError:  # too deep, or nothing at all: see Decoder._collect
             return b""
-        given = jsontext.unescaped(b"".join(self.pieces)).encode("utf-8", "replace")
-        if jsontext.is_object(given):
-            raw = vendor.with_member(raw, b"input", given)
-        if self.content:
-            raw = vendor.with_member(raw, b"content", b'"' + b"".join(self.content) + b'"')
         return vendor.compact_or_nothing(raw)
 
 
@@ -164,7 +165,7 @@ class Decoder:
                 yield from self._message_delta(data)
             case "message_stop":
                 yield from self._message_stop()
-            case "message" if not self._started:
+            case "message" if not self._started and member(data, b"content").startswith(b"["):
                 yield from self._whole_answer(data)
             case _:
                 error, told = members(data, (b"error", b"message"))
@@ -210,10 +211,10 @@ class Decoder:
             hidden = member(raw, b"data")
             value = Reasoning(data=word(hidden), redacted=True, origin=vendor.ORIGIN)
             yield Whole(block=self._number(), value=value)
+        elif not vendors or (kind == "tool" and not word(name)):
+            self._collected[index] = _Collected("", b"")  # no block, no call is made of something nameless
         elif kind is None:
             self._collected[index] = _Collected(vendors, raw)
-        elif kind == "tool" and not word(name):
-            self._collected[index] = _Collected("", b"")  # no call is made of something nameless
         elif kind == "tool":
             self._called = True
             arguments = vendor.object_text(given)

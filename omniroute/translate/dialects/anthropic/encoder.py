@@ -10,6 +10,7 @@ written at once. The end of the message waits for the end of the stream, since t
 
 from __future__ import annotations
 
+from collections import deque
 from typing import Final, assert_never
 
 import msgspec
@@ -74,7 +75,7 @@ class Encoder:
         self.sequence = 0
         self._context = context
         self._blocks: dict[int, Pending] = {}
-        self._line: list[Pending] = []
+        self._line: deque[Pending] = deque()
         self._current: Pending | None = None
         self._index = -1
         self._held_bytes = 0
@@ -163,6 +164,8 @@ class Encoder:
                 out = self._cite(block, event.citation)
             case Close():
                 out = self._close(block)
+                if block.state == "done":
+                    del self._blocks[event.block]
             case _:
                 assert_never(event)
         return out
@@ -250,20 +253,20 @@ class Encoder:
 
     def _advance(self) -> bytes:
         """Write those that wait, until one of them makes the rest wait."""
-        out = b""
+        out = []
         while self._line and not self._is_busy():
-            out += self._shut() + self._write(self._line.pop(0))
+            out += [self._shut(), self._write(self._line.popleft())]
         if not self._line:
             self._held_bytes = 0
-        return out
+        return b"".join(out)
 
     def _drain(self) -> bytes:
         """End everything: the answer is complete."""
-        out = self._shut()
+        out = [self._shut()]
         while self._line:
-            out += self._write(self._line.pop(0)) + self._shut()
+            out += [self._write(self._line.popleft()), self._shut()]
         self._held_bytes = 0
-        return out
+        return b"".join(out)
 
     def _write(self, block: Pending) -> bytes:
         """Open ``block`` on the wire with all it has said."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Final
-from urllib.parse import parse_qs, unquote
+from urllib.parse import parse_qs
 
 import msgspec
 
@@ -70,7 +70,7 @@ def render_list(asked: Asked, models: Sequence[Listed]) -> bytes:
 
 def render_one(asked: Asked, models: Sequence[Listed]) -> bytes:
     """The model the path names. Raises UnknownModel."""
-    wanted = unquote(asked.path.removeprefix(MODELS).strip("/"))
+    wanted = asked.path.partition("/models")[2].strip("/")
     found = next((model for model in models if model.id == wanted), None)
     if found is None:
         raise UnknownModel(f"There is no model '{wanted}'. GET {MODELS} lists those there are.", param="model")

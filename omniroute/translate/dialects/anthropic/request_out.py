@@ -26,11 +26,12 @@ from omniroute.translate.dialects.anthropic.settings_out import (
     write_user,
 )
 from omniroute.translate.dialects.anthropic.tools_out import ChoiceOut, is_forced, write_choice, write_tools
-from omniroute.translate.dialects.anthropic.vendor import ORIGIN, with_member
+from omniroute.translate.dialects.anthropic.vendor import ORIGIN
 from omniroute.translate.fields import refuse_state
 from omniroute.translate.naming import ANTHROPIC_ID, ANTHROPIC_NAME, Renamer
 from omniroute.translate.notes import Notes, Unsupported
 
+_CONVERSATION: Final = {"gemini": "contents", "openai_responses": "input"}
 JSON_WANTED: Final = "Answer with one JSON object and nothing else: no text around it, no code fence."
 
 
@@ -121,7 +122,7 @@ def _with_own(written: RequestOut, request: ChatRequest, notes: Notes) -> bytes:
     body = msgspec.json.encode(written)
     for name, value in request.ext:
         if request.origin == ORIGIN:
-            body = with_member(body, jsontext.escaped(name), value)
+            body = b"%b,%b:%b}" % (body[:-1], jsontext.literal(name), value)  # none that is written above
         else:
             notes.add(name, "dropped", "Anthropic has no such parameter", info=True)
     return body
@@ -144,7 +145,10 @@ def _shaped(request: ChatRequest, quirks: Quirks, notes: Notes) -> tuple[tuple[T
     # A result without its call is dropped, and its turn with it if it held no more: neighbours are merged once again.
     shaped = conversation.merged(conversation.paired(conversation.merged(clean), notes))
     if not any(turn.role != "system" for turn in shaped):
-        raise ClientError("The conversation is empty: send at least one message that says something.", param="messages")
+        raise ClientError(
+            "The conversation is empty: send at least one message that says something.",
+            param=_CONVERSATION.get(request.origin, "messages"),
+        )
     return tuple(system), (*shaped[:-1], _last(shaped[-1], quirks, notes))
 
 

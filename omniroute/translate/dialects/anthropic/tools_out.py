@@ -7,11 +7,13 @@ from typing import Final
 import msgspec
 from msgspec import Raw
 
+from omniroute._speedups import jsonspan
+from omniroute.errors import ClientError
+from omniroute.translate import jsontext
 from omniroute.translate.canonical import ChatRequest, Json, ServerTool, Tool, ToolChoice
 from omniroute.translate.dialects.anthropic.content_out import CacheOut
 from omniroute.translate.dialects.anthropic.vendor import ORIGIN, with_member
 from omniroute.translate.fields import field
-from omniroute.translate.members import member
 from omniroute.translate.naming import Renamer
 from omniroute.translate.notes import Notes, Unsupported
 
@@ -103,18 +105,25 @@ def _tool(tool: Tool, names: Renamer, notes: Notes) -> Raw:
     written = ToolOut(
         name=names.fit(tool.name),
         description=tool.description,
-        input_schema=Raw(_FREE_TEXT if tool.custom else _schema(tool.schema)),
+        input_schema=Raw(_FREE_TEXT if tool.custom else _schema(tool)),
         strict=True if tool.strict and not tool.custom else None,
         cache_control=None if tool.cache is None else CacheOut(tool.cache.ttl),
     )
     raw = msgspec.json.encode(written)
     for name, value in tool.ext if tool.ext_origin == ORIGIN else ():
-        raw = with_member(raw, name.encode(), value)
+        raw = b"%b,%b:%b}" % (raw[:-1], jsontext.literal(name), value)  # none that is written above
     return Raw(raw)
 
 
-def _schema(schema: Json) -> Json:
-    """A schema that says it is an object's, which the service demands."""
+def _schema(tool: Tool) -> Json:
+    """A tool's schema, which says that it is an object's: the service demands that."""
+    schema = tool.schema
     if not schema:
         return _NO_ARGUMENTS
-    return schema if member(schema, b"type") else with_member(schema, b"type", b'"object"')
+    try:
+        (kind,) = jsonspan.spans(schema, (b"type",))
+    except ValueError as error:
+        raise ClientError(
+            f"'{tool.at}' has a schema that cannot be read ({error}).", param=tool.at, code="invalid_value"
+        ) from error
+    return with_member(schema, b"type", b'"object"') if kind is None else schema

@@ -44,9 +44,10 @@ def object_text(raw: bytes) -> str:
 def compact_or_nothing(raw: bytes) -> Json:
     """``raw`` as JSON another document may hold; b"" if it is not fit for that."""
     try:
-        return jsontext.compact(raw)
+        known = jsontext.compact(raw)
     except ValueError:
         return b""
+    return known if known.isascii() else known.decode("utf-8", "replace").encode()
 
 
 def with_member(raw: bytes, name: bytes, value: bytes) -> bytes:
@@ -78,7 +79,7 @@ def read_block(raw: bytes) -> Block | None:
             return ToolCall(call_id=word(call_id), name=word(name), arguments=object_text(given))
         case _:
             known = compact_or_nothing(raw)
-            return OpaqueBlock(origin=ORIGIN, raw=known, kind=kind) if known else None
+            return OpaqueBlock(origin=ORIGIN, raw=known, kind=kind) if kind and known else None
 
 
 def read_citations(raw: bytes) -> tuple[Citation, ...]:

@@ -10,28 +10,24 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-import msgspec
-
 from omniroute._speedups import ANY, CHOICE, EMPTY, FALSE, NULL, STASH, TEXT, TRUE
 from omniroute.domain import Quirks, Usage
 from omniroute.errors import UpstreamError
 from omniroute.translate import jsontext
 from omniroute.translate.canonical import Finish as FinishReason
 from omniroute.translate.canonical import Text
+from omniroute.translate.dialects.gemini.beside import citations_of, probabilities_of
 from omniroute.translate.dialects.gemini.partial_args import Arguments
 from omniroute.translate.dialects.gemini.told import (
+    Call,
     Candidate,
     Chunk,
-    FunctionCall,
     Part,
-    citations_of,
-    created_of,
-    fenced,
-    is_given,
-    media_of,
-    opaque_of,
-    probabilities_of,
-    string,
+    arguments_of,
+    read_call,
+    read_chunks,
+    read_part,
+    read_piece,
 )
 from omniroute.translate.dialects.gemini.usage import usage_of
 from omniroute.translate.dialects.gemini.words import ORIGIN, blocked, is_finish_word, read_finish
@@ -88,11 +84,8 @@ SHAPES: Final[tuple[object, ...]] = (
 _TEXT: Final = 0
 _THOUGHT: Final = 1
 
-_chunk: Final = msgspec.json.Decoder(Chunk)
-_chunks: Final = msgspec.json.Decoder(list[msgspec.Raw])
 
-
-class _Call:
+class _PartialCall:
     """A call that arrives in pieces."""
 
     __slots__ = ("arguments", "block")
@@ -111,7 +104,7 @@ class _Answer:
         self.block = -1
         """The open text or reasoning block, -1 if there is none."""
         self.kind: BlockKind = "text"
-        self.call: _Call | None = None
+        self.call: _PartialCall | None = None
         self.called = False
         self.produced = False
         """Something was said; thoughts alone are no answer."""
@@ -145,12 +138,9 @@ class Decoder:
         data = data.strip(b" \t\r\n")
         if self._ended or not data or data == b"[DONE]":
             return  # some relays add OpenAI's end mark, which says nothing here
-        if not data.isascii():
-            data = data.decode("utf-8", "replace").encode()  # what stays JSON text must be UTF-8
         try:
-            items = _chunks.decode(data) if data.startswith(b"[") else [msgspec.Raw(data)]
-            chunks = [_chunk.decode(item) for item in items]
-        except (msgspec.DecodeError, UnicodeError, RecursionError):
+            chunks = read_chunks(data)
+        except ValueError:
             yield self._fail(_bad_answer("The provider sent something that is no answer of Gemini's."))
             return
         for chunk in chunks:
@@ -194,78 +184,63 @@ class Decoder:
 
     # -- chunks --------------------------------------------------------------------------------------------------------
     def _read(self, chunk: Chunk) -> Iterator[StreamEvent]:
-        if is_given(chunk.error):
-            self._ended = True
-            yield Failure(read_stream_error(bytes(chunk.error)))
+        if chunk.error:
+            yield self._fail(read_stream_error(chunk.error))
             return
-        if bytes(chunk.usage_metadata):
-            self._usage = bytes(chunk.usage_metadata)
+        self._usage = chunk.usage or self._usage
         if not self._started:
             self._started = True
-            usage = usage_of(self._usage) if self._usage else Usage()
+            usage = usage_of(self._usage)
             yield Start(
-                id=string(chunk.response_id),
-                model=string(chunk.model_version),
-                created_epoch_s=created_of(chunk),
+                id=chunk.id,
+                model=chunk.model,
+                created_epoch_s=chunk.created_epoch_s,
                 usage=usage if usage.known else None,
             )
         yield from self._report()
-        if chunk.prompt_feedback is not None:
-            self._blocked = string(chunk.prompt_feedback.block_reason) or self._blocked
-        for place, candidate in enumerate(chunk.candidates or ()):
-            told = 0 if candidate.index is None else candidate.index
-            number = told if isinstance(told, int) and not isinstance(told, bool) else place
-            if 0 <= number < MAX_CANDIDATES:
-                yield from self._candidate(number, candidate)
+        self._blocked = chunk.blocked or self._blocked
+        for candidate in chunk.candidates:
+            if candidate.index < MAX_CANDIDATES:
+                yield from self._candidate(candidate)
 
-    def _candidate(self, number: int, candidate: Candidate) -> Iterator[StreamEvent]:
+    def _candidate(self, candidate: Candidate) -> Iterator[StreamEvent]:
+        number = candidate.index
         answer = self._answers.setdefault(number, _Answer())
-        for part in (candidate.content.parts if candidate.content is not None else None) or ():
-            yield from self._part(number, answer, part)
+        for raw in candidate.parts:
+            yield from self._part(number, answer, read_part(raw))
         if answer.block >= 0 and answer.kind == "text":
-            for citation in citations_of(candidate):
+            for citation in citations_of(candidate.raw):
                 if (citation.url, citation.cited_text) not in answer.cited:
                     answer.cited.add((citation.url, citation.cited_text))
                     yield Cite(number, answer.block, citation)
-            if content := probabilities_of(candidate):
+            if content := probabilities_of(candidate.raw):
                 yield Probabilities(number, answer.block, content)
-        if is_finish_word(candidate.finish_reason):
-            answer.reason = string(candidate.finish_reason)
-            answer.message = string(candidate.finish_message)
+        if is_finish_word(candidate.reason):
+            answer.reason, answer.message = candidate.reason, candidate.message
 
     def _part(self, number: int, answer: _Answer, part: Part) -> Iterator[StreamEvent]:
-        signature = string(part.thought_signature)
-        if part.function_call is not None:
-            yield from self._call(number, answer, part.function_call, signature)
+        if part.call:
+            yield from self._call(number, answer, read_call(part.call), part.signature)
             return
-        text = jsontext.inner(part.text) or fenced(part)
-        kind: BlockKind = "reasoning" if part.thought is True else "text"
-        if text:
+        kind: BlockKind = "reasoning" if part.thought else "text"
+        if part.text:
             yield from self._open(number, answer, kind)
             answer.produced = answer.produced or kind == "text"
-            yield Delta(number, answer.block, text)
-        elif (media := part.inline_data or part.file_data) is not None:
-            if (found := media_of(media)) is not None:
-                yield from self._close(number, answer)
-                answer.produced = True
-                yield Whole(choice=number, block=self._next(), value=found)
-        elif (own := opaque_of(part)) is not None:
+            yield Delta(number, answer.block, part.text)
+        elif part.block is not None:
             yield from self._close(number, answer)
-            yield Whole(choice=number, block=self._next(), value=own)
-        if signature and is_given(part.text):
+            answer.produced = True
+            yield Whole(choice=number, block=self._next(), value=part.block)
+        if part.signature and part.is_text:
             if answer.block >= 0 and answer.kind == kind:
-                yield Sign(choice=number, block=answer.block, signature=signature, origin=ORIGIN)
+                yield Sign(choice=number, block=answer.block, signature=part.signature, origin=ORIGIN)
             else:
                 yield from self._close(number, answer)
-                value = Text(text="", signature=signature)
-                yield Whole(choice=number, block=self._next(), value=value)
+                yield Whole(choice=number, block=self._next(), value=Text(text="", signature=part.signature))
 
     # -- calls ---------------------------------------------------------------------------------------------------------
-    def _call(self, number: int, answer: _Answer, call: FunctionCall, signature: str) -> Iterator[StreamEvent]:
-        name = string(call.name)
-        goes_on = call.will_continue is True
-        pieces = call.partial_args or ()
-        if name:
+    def _call(self, number: int, answer: _Answer, call: Call, signature: str) -> Iterator[StreamEvent]:
+        if call.name:
             yield from self._close_all(number, answer)
             answer.called = answer.produced = True
             block = self._next()
@@ -273,24 +248,24 @@ class Decoder:
                 choice=number,
                 block=block,
                 kind="tool",
-                call_id=self._new_id(string(call.id)),
-                name=name,
+                call_id=self._new_id(call.id),
+                name=call.name,
                 signature=signature,
                 origin=ORIGIN,
             )
-            if not goes_on and not pieces:
-                yield Delta(number, block, _arguments(call.args))
+            if not call.goes_on and not call.pieces:
+                yield Delta(number, block, arguments_of(call.args))
                 yield Close(number, block)
                 return
-            answer.call = _Call(block)
+            answer.call = _PartialCall(block)
         if answer.call is None:
             return  # more of nothing: a call without a name is none
         answer.call.arguments.start(call.args)
-        for piece in pieces:
-            answer.call.arguments.add(piece)
-        if signature and not name:
+        for piece in call.pieces:
+            answer.call.arguments.add(read_piece(piece))
+        if signature and not call.name:
             yield Sign(choice=number, block=answer.call.block, signature=signature, origin=ORIGIN)
-        if not goes_on:
+        if not call.goes_on:
             yield from self._end_call(number, answer)
 
     def _end_call(self, number: int, answer: _Answer) -> Iterator[StreamEvent]:
@@ -351,8 +326,3 @@ class Decoder:
 
 def _bad_answer(message: str) -> UpstreamError:
     return UpstreamError(message, error_class="in_band_error", answered=True, code="upstream_error")
-
-
-def _arguments(args: msgspec.Raw) -> bytes:
-    """Whole arguments, escaped; ``{}`` if there are none."""
-    return jsontext.escaped(jsontext.compact(args).decode()) if is_given(args) else b"{}"

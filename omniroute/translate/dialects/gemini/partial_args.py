@@ -16,7 +16,7 @@ import msgspec
 
 from omniroute.translate import jsontext
 from omniroute.translate.canonical import Json
-from omniroute.translate.dialects.gemini.told import PartialArg, is_given, string
+from omniroute.translate.dialects.gemini.told import Piece
 
 MAX_STEPS: Final = 64
 """Of a path: as deep as arguments may be."""
@@ -31,6 +31,8 @@ _STEP: Final = re.compile(
 )
 _ESCAPED: Final = re.compile(r"\\(.)")
 _NULL: Final = msgspec.Raw(b"null")
+
+_members: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 Step = str | int
 
@@ -53,28 +55,25 @@ class Arguments:
         self._root: dict[str, object] = {}
         self._gaps = 0
 
-    def start(self, args: msgspec.Raw) -> None:
+    def start(self, args: Json) -> None:
         """Whole arguments that came as well: what pieces say goes over them. Anything but an object is ignored."""
-        if bytes(args).lstrip().startswith(b"{"):
-            self._root |= msgspec.json.decode(args, type=dict[str, msgspec.Raw])
+        if args.startswith(b"{") and jsontext.is_object(args):
+            self._root |= _members.decode(args)
 
-    def add(self, piece: PartialArg) -> None:
+    def add(self, piece: Piece) -> None:
         """Put ``piece`` at its path; one that says nothing, or has no path that can be followed, changes nothing."""
-        steps = _steps(string(piece.json_path))
+        steps = _steps(piece.path)
         holder = self._holder(steps) if steps else None
         if holder is None:
             return
-        text = jsontext.inner(piece.string_value)
-        if text is not None:
+        if piece.text is not None:
             known = _at(holder, steps[-1])
             if isinstance(known, _String):
-                known.pieces.append(text)
+                known.pieces.append(piece.text)
             elif self._put(holder, steps[-1], begun := _String()):
-                begun.pieces.append(text)
-            return
-        value = next((raw for raw in (piece.number_value, piece.bool_value) if is_given(raw)), None)
-        if value is not None or piece.null_value is not None:
-            self._put(holder, steps[-1], value or _NULL)
+                begun.pieces.append(piece.text)
+        elif piece.value:
+            self._put(holder, steps[-1], msgspec.Raw(piece.value))
 
     def json(self) -> Json:
         """All of them, compact."""

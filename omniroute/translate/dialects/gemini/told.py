@@ -1,250 +1,177 @@
-"""Answers and chunks in Google's words, as read: lenient in everything but their structure (translation.md §6.3).
+"""Answers and chunks in Google's words, as read (translation.md §6.3).
 
-Texts stay JSON text: their bytes go to the client as they came. Scalars are taken for what they are when they are
-looked at, so that a vendor's surprise costs one member and not the answer.
+Values are slices of what came, so text goes to the client byte for byte; a member of the wrong kind is as good as
+absent, so that a vendor's surprise costs one member and not the answer.
 """
 
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from datetime import datetime
 from typing import Final
 
 import msgspec
 
+from omniroute._speedups import jsonspan
 from omniroute.translate import jsontext
-from omniroute.translate.canonical import (
-    Audio,
-    Block,
-    Citation,
-    Document,
-    Held,
-    Image,
-    Inline,
-    Json,
-    Link,
-    Opaque,
-    Source,
-)
-from omniroute.translate.dialects.gemini.schema import NOTHING, wire_name
+from omniroute.translate.canonical import Audio, Block, Document, Held, Image, Inline, Json, Link, Opaque, Source
 from omniroute.translate.dialects.gemini.words import ORIGIN
-
-
-class Told(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """Base of what is read."""
-
-
-class PartialArg(Told, frozen=True):
-    """A piece of a call's arguments."""
-
-    json_path: object = None
-    string_value: msgspec.Raw = NOTHING
-    number_value: msgspec.Raw = NOTHING
-    bool_value: msgspec.Raw = NOTHING
-    null_value: object = None
-    will_continue: object = None
-
-
-class FunctionCall(Told, frozen=True):
-    """A call, whole or in pieces."""
-
-    id: object = None
-    name: object = None
-    args: msgspec.Raw = NOTHING
-    partial_args: list[PartialArg] | None = None
-    will_continue: object = None
-
-
-class Media(Told, frozen=True):
-    """``inlineData`` or ``fileData``."""
-
-    mime_type: object = None
-    data: object = None
-    file_uri: object = None
-
-
-class ExecutableCode(Told, frozen=True):
-    """Code Google ran."""
-
-    language: object = None
-    code: msgspec.Raw = NOTHING
-
-
-class CodeExecutionResult(Told, frozen=True):
-    """What that printed."""
-
-    output: msgspec.Raw = NOTHING
-
-
-class Part(Told, frozen=True):
-    """One part of an answer."""
-
-    text: msgspec.Raw = NOTHING
-    thought: object = None
-    thought_signature: object = None
-    function_call: FunctionCall | None = None
-    inline_data: Media | None = None
-    file_data: Media | None = None
-    executable_code: ExecutableCode | None = None
-    code_execution_result: CodeExecutionResult | None = None
-    tool_call: msgspec.Raw = NOTHING
-    tool_response: msgspec.Raw = NOTHING
-
-
-class Content(Told, frozen=True):
-    """What a candidate says; maybe nothing."""
-
-    parts: list[Part] | None = None
-
-
-class CitationSource(Told, frozen=True):
-    """A source Google recognised in the text."""
-
-    start_index: object = None
-    end_index: object = None
-    uri: object = None
-    title: object = None
-
-
-class CitationMetadata(Told, frozen=True):
-    """Sources: ``citationSources`` in the Gemini API, ``citations`` on Vertex."""
-
-    citation_sources: list[CitationSource] | None = None
-    citations: list[CitationSource] | None = None
-
-
-class Web(Told, frozen=True):
-    """A page."""
-
-    uri: object = None
-    title: object = None
-
-
-class GroundingChunk(Told, frozen=True):
-    """A source that was searched for."""
-
-    web: Web | None = None
-
-
-class Segment(Told, frozen=True):
-    """A piece of the answer; indices are of bytes."""
-
-    start_index: object = None
-    end_index: object = None
-    text: object = None
-
-
-class GroundingSupport(Told, frozen=True):
-    """Which sources stand behind which piece."""
-
-    segment: Segment | None = None
-    grounding_chunk_indices: list[int] | None = None
-
-
-class GroundingMetadata(Told, frozen=True):
-    """Search results behind an answer."""
-
-    grounding_chunks: list[GroundingChunk] | None = None
-    grounding_supports: list[GroundingSupport] | None = None
-
-
-class TokenProbability(Told, frozen=True):
-    """One token of ``logprobsResult``."""
-
-    token: str = ""
-    log_probability: msgspec.Raw = msgspec.Raw(b"0")
-
-
-class TopCandidates(Told, frozen=True):
-    """The likeliest tokens at one place."""
-
-    candidates: list[TokenProbability] | None = None
-
-
-class LogprobsResult(Told, frozen=True):
-    """Log probabilities of an answer."""
-
-    chosen_candidates: list[TokenProbability] | None = None
-    top_candidates: list[TopCandidates] | None = None
-
-
-class Candidate(Told, frozen=True):
-    """One answer, or more of it."""
-
-    index: object = None
-    content: Content | None = None
-    finish_reason: object = None
-    finish_message: object = None
-    citation_metadata: CitationMetadata | None = None
-    grounding_metadata: GroundingMetadata | None = None
-    logprobs_result: msgspec.Raw = NOTHING
-
-
-class PromptFeedback(Told, frozen=True):
-    """What Google thought of the prompt."""
-
-    block_reason: object = None
-
-
-class Chunk(Told, frozen=True):
-    """A whole answer, or a piece of a stream."""
-
-    candidates: list[Candidate] | None = None
-    prompt_feedback: PromptFeedback | None = None
-    usage_metadata: msgspec.Raw = NOTHING
-    model_version: object = None
-    response_id: object = None
-    create_time: object = None
-    error: msgspec.Raw = NOTHING
-
-
-class ChatTop(msgspec.Struct, frozen=True):
-    """An alternative token in Chat's form."""
-
-    token: str
-    logprob: msgspec.Raw
-    bytes: None = None
-
-
-class ChatToken(msgspec.Struct, frozen=True):
-    """A token in Chat's form."""
-
-    token: str
-    logprob: msgspec.Raw
-    top_logprobs: list[ChatTop]
-    bytes: None = None
-
-
-_FENCE: Final = jsontext.escaped("\n```\n")
-_MAX_CITATIONS: Final = 512
-"""Of one chunk: supports times sources; more is no list anybody reads."""
+from omniroute.translate.members import count, items, member, members, text, word
+
+MAX_ITEMS: Final = 4096
+"""Of one list in a chunk: chunks, candidates, parts, pieces of arguments."""
+
+TRUE: Final = b"true"
+
+_CHUNK: Final = (
+    b"candidates", b"promptFeedback", b"usageMetadata", b"modelVersion", b"responseId", b"createTime", b"error",
+)  # fmt: skip
+_CANDIDATE: Final = (b"index", b"content", b"finishReason", b"finishMessage")
+_PART: Final = (
+    b"text", b"thought", b"thoughtSignature", b"functionCall", b"inlineData", b"fileData", b"executableCode",
+    b"codeExecutionResult", b"toolCall", b"toolResponse",
+)  # fmt: skip
+_CALL: Final = (b"id", b"name", b"args", b"partialArgs", b"willContinue")
+_PIECE: Final = (b"jsonPath", b"stringValue", b"numberValue", b"boolValue", b"nullValue")
+
+_FENCE: Final = b"\\n```\\n"
 _FRACTION: Final = re.compile(r"\.[0-9]+")
 
-_logprobs: Final = msgspec.json.Decoder(LogprobsResult)
+
+class Candidate(msgspec.Struct, frozen=True):
+    """One answer, or more of it."""
+
+    index: int
+    parts: tuple[Json, ...]
+    reason: str
+    message: str
+    raw: Json
 
 
-def string(value: object) -> str:
-    """``value`` if it is text, else ""."""
-    return value if isinstance(value, str) else ""
+class Chunk(msgspec.Struct, frozen=True):
+    """A whole answer, or a piece of a stream."""
+
+    candidates: tuple[Candidate, ...]
+    blocked: str
+    usage: Json
+    """b"" if it is absent; ``null`` is a count of nothing."""
+    model: str
+    id: str
+    created_epoch_s: int
+    error: Json
 
 
-def is_given(raw: msgspec.Raw) -> bool:
-    """Whether a member is there, and not null."""
-    return bytes(raw) not in (b"", b"null")
+class Part(msgspec.Struct, frozen=True):
+    """One part of an answer."""
+
+    text: bytes
+    """Escaped; what Google's own code said and printed in fences."""
+    is_text: bool
+    """There is a member ``text``, if only an empty one."""
+    thought: bool
+    signature: str
+    call: Json
+    block: Block | None
+    """Anything else it holds."""
 
 
-def created_of(chunk: Chunk) -> int:
-    """``createTime`` in seconds, 0 if it is not told or cannot be read."""
-    try:
-        told = datetime.fromisoformat(_FRACTION.sub("", string(chunk.create_time)))
-        return max(0, int(told.timestamp())) if told.tzinfo is not None else 0
-    except (ValueError, OverflowError):
-        return 0
+class Call(msgspec.Struct, frozen=True):
+    """A call, whole or in pieces."""
+
+    id: str
+    name: str
+    args: Json
+    pieces: tuple[Json, ...]
+    goes_on: bool
 
 
-def media_of(media: Media) -> Block | None:
-    """A picture, sound or file of an answer; None if there is nothing in it."""
-    kind, data, uri = string(media.mime_type).lower(), string(media.data), string(media.file_uri)
+class Piece(msgspec.Struct, frozen=True):
+    """A piece of a call's arguments."""
+
+    path: str
+    text: bytes | None
+    """Escaped, of a string."""
+    value: Json
+    """Of anything else; b"" if it says nothing."""
+
+
+def read_chunks(data: bytes) -> tuple[Chunk, ...]:
+    """The chunks of an event: one, or a list of them. Raises ValueError if it holds something else."""
+    if not data.startswith(b"["):
+        return (_chunk(data),)
+    return tuple(_chunk(data[start:end]) for start, end in jsonspan.item_spans(data)[:MAX_ITEMS])
+
+
+def _chunk(raw: Json) -> Chunk:
+    jsonspan.spans(raw, ())  # raises for what is no object
+    candidates, feedback, _, model, response_id, created, error = members(raw, _CHUNK)
+    (usage,) = jsonspan.spans(raw, (b"usageMetadata",))
+    return Chunk(
+        candidates=tuple(_candidate(item, place) for place, item in enumerate(items(candidates, MAX_ITEMS))),
+        blocked=word(member(feedback, b"blockReason")),
+        usage=b"" if usage is None else raw[usage[0] : usage[1]],
+        model=word(model),
+        id=word(response_id),
+        created_epoch_s=_instant(word(created)),
+        error=error,
+    )
+
+
+def _candidate(raw: Json, place: int) -> Candidate:
+    index, content, reason, message = members(raw, _CANDIDATE)
+    told = count(index)
+    return Candidate(
+        index=(place if index else 0) if told is None else told,
+        parts=items(member(content, b"parts"), MAX_ITEMS),
+        reason=word(reason),
+        message=word(message),
+        raw=raw,
+    )
+
+
+def read_part(raw: Json) -> Part:
+    """A part."""
+    said, thought, signature, call, inline, file, code, output, tool_call, tool_response = members(raw, _PART)
+    block = _media(inline or file) if inline or file else _own(b"toolCall", tool_call)
+    return Part(
+        text=text(said) or _code(code) or _output(output),
+        is_text=bool(said),
+        thought=thought == TRUE,
+        signature=word(signature),
+        call=call if call.startswith(b"{") else b"",
+        block=block or _own(b"toolResponse", tool_response),
+    )
+
+
+def read_call(raw: Json) -> Call:
+    """A ``functionCall``."""
+    call_id, name, args, pieces, goes_on = members(raw, _CALL)
+    return Call(id=word(call_id), name=word(name), args=args, pieces=items(pieces, MAX_ITEMS), goes_on=goes_on == TRUE)
+
+
+def read_piece(raw: Json) -> Piece:
+    """One of ``partialArgs``."""
+    path, string, number, flag, null = members(raw, _PIECE)
+    if string:
+        return Piece(word(path), text(string), b"")
+    value = next((found for found in (number, flag) if _is_scalar(found)), b"null" if null else b"")
+    return Piece(word(path), None, value)
+
+
+def arguments_of(args: Json) -> bytes:
+    """Whole arguments, escaped; ``{}`` if there are none."""
+    if not args:
+        return b"{}"
+    with suppress(ValueError):  # half a surrogate pair, or no JSON: the model's own text all the same
+        args = jsontext.compact(args)
+    return jsontext.escaped(args.decode("utf-8", "replace"))
+
+
+# -- parts that are neither text nor calls -----------------------------------------------------------------------------
+def _media(raw: Json) -> Block | None:
+    kind, data, uri = (word(value) for value in members(raw, (b"mimeType", b"data", b"fileUri")))
+    kind = kind.lower()
     source: Source
     if data:
         source = Inline(kind or "application/octet-stream", data)
@@ -261,78 +188,41 @@ def media_of(media: Media) -> Block | None:
     return Document(source=source)
 
 
-def opaque_of(part: Part) -> Opaque | None:
+def _own(name: bytes, raw: Json) -> Opaque | None:
     """A call of one of Google's own tools, or its result."""
-    for name in ("tool_call", "tool_response"):
-        raw: msgspec.Raw = getattr(part, name)
-        if is_given(raw):
-            kind = wire_name(name)
-            return Opaque(origin=ORIGIN, kind=kind, raw=msgspec.json.encode({kind: raw}))
-    return None
+    if not raw.startswith(b"{"):
+        return None
+    return Opaque(origin=ORIGIN, kind=name.decode(), raw=b'{"' + name + b'":' + raw + b"}")
 
 
-def fenced(part: Part) -> bytes:
-    """Code that Google ran, or what it printed, as escaped text in fences; b"" if the part has neither."""
-    if part.executable_code is not None:
-        word = string(part.executable_code.language).lower()
-        word = word if word.isidentifier() and word != "language_unspecified" else ""
-        code = jsontext.inner(part.executable_code.code) or b""
-        return b"\\n```" + jsontext.escaped(word) + b"\\n" + code + _FENCE if code else b""
-    if part.code_execution_result is not None:
-        output = jsontext.inner(part.code_execution_result.output) or b""
-        return b"\\n```\\n" + output + _FENCE if output else b""
-    return b""
+def _code(raw: Json) -> bytes:
+    """Code that Google ran, in fences."""
+    language, code = members(raw, (b"language", b"code"))
+    name = word(language).lower()
+    name = name if name.isidentifier() and name != "language_unspecified" else ""
+    return b"\\n```" + name.encode() + b"\\n" + text(code) + _FENCE if text(code) else b""
 
 
-def citations_of(candidate: Candidate) -> list[Citation]:
-    """The sources a candidate names. Places are left out: Google counts bytes of all the text before them."""
-    found: list[Citation] = []
-    told = candidate.citation_metadata
-    if told is not None:
-        found += [
-            Citation(url=uri, title=string(source.title), origin=ORIGIN)
-            for source in (*(told.citation_sources or ()), *(told.citations or ()))
-            if (uri := string(source.uri))
-        ]
-    if candidate.grounding_metadata is not None:
-        found += _grounding(candidate.grounding_metadata)
-    return found[:_MAX_CITATIONS]
+def _output(raw: Json) -> bytes:
+    """What it printed."""
+    output = text(member(raw, b"output"))
+    return b"\\n```\\n" + output + _FENCE if output else b""
 
 
-def _grounding(told: GroundingMetadata) -> list[Citation]:
-    pages = [chunk.web or Web() for chunk in told.grounding_chunks or ()]
-    found: list[Citation] = []
-    for support in told.grounding_supports or ():
-        text = string(support.segment.text) if support.segment is not None else ""
-        for index in support.grounding_chunk_indices or ():
-            if len(found) >= _MAX_CITATIONS:
-                return found
-            if 0 <= index < len(pages) and (uri := string(pages[index].uri)):
-                found.append(Citation(url=uri, title=string(pages[index].title), cited_text=text, origin=ORIGIN))
-    if found:
-        return found
-    return [
-        Citation(url=string(page.uri), title=string(page.title), origin=ORIGIN) for page in pages if string(page.uri)
-    ]
-
-
-def probabilities_of(candidate: Candidate) -> Json:
-    """``logprobsResult`` in Chat's form; b"" if there is none that can be read."""
-    if not is_given(candidate.logprobs_result):
-        return b""
+def _is_scalar(raw: Json) -> bool:
+    if not raw or raw[:1] in b'"{[':
+        return False
     try:
-        told = _logprobs.decode(candidate.logprobs_result)
+        msgspec.json.decode(raw)
     except (msgspec.DecodeError, UnicodeError):
-        return b""
-    tops = told.top_candidates or []
-    tokens = [
-        ChatToken(
-            chosen.token,
-            chosen.log_probability,
-            [ChatTop(top.token, top.log_probability) for top in (tops[number].candidates or ())]
-            if number < len(tops)
-            else [],
-        )
-        for number, chosen in enumerate(told.chosen_candidates or ())
-    ]
-    return msgspec.json.encode(tokens) if tokens else b""
+        return False
+    return True
+
+
+def _instant(told: str) -> int:
+    """An instant in seconds, 0 if it cannot be read."""
+    try:
+        instant = datetime.fromisoformat(_FRACTION.sub("", told))
+        return max(0, int(instant.timestamp())) if instant.tzinfo is not None else 0
+    except (ValueError, OverflowError):
+        return 0

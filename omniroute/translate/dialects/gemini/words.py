@@ -65,9 +65,9 @@ def write_finish(finish: Finish) -> str:
     return _WRITTEN[finish.reason]
 
 
-def is_finish_word(word: object) -> bool:
+def is_finish_word(word: str) -> bool:
     """Whether a ``finishReason`` says anything."""
-    return isinstance(word, str) and word not in {"", "FINISH_REASON_UNSPECIFIED"}
+    return word not in {"", "FINISH_REASON_UNSPECIFIED"}
 
 
 _TIERS: Final = {"standard": "default", "flex": "flex", "priority": "priority"}

@@ -81,7 +81,7 @@ class Calls:
             call.call_id = call.call_id or word(call_id)
             piece = word(name)
             # A name that is said again is no second piece of it.
-            if piece and piece != call.name and not call.begun:
+            if piece and piece != call.name and not (call.begun and call.name):
                 call.name += piece
         yield from self._arguments(call, argument_text(arguments) or text(free))
 

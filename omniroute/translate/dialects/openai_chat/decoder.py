@@ -10,17 +10,24 @@ by up to three names at once, all with the same text: the first that has any is 
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from typing import Final
 
 from omniroute.domain import Quirks
 from omniroute.errors import UpstreamError
-from omniroute.translate.canonical import Image, Json, Text
+from omniroute.translate.canonical import Citation, Image, Json, Text
 from omniroute.translate.canonical import Reasoning as ReasoningBlock
 from omniroute.translate.dialects.openai_chat.calls import Calls, signature_of
 from omniroute.translate.dialects.openai_chat.details import Detail, read_details
 from omniroute.translate.dialects.openai_chat.finish import read_finish
-from omniroute.translate.dialects.openai_chat.parts import Piece, read_image, read_url_citations, text_pieces
+from omniroute.translate.dialects.openai_chat.parts import (
+    MAX_CITATIONS,
+    Piece,
+    read_image,
+    read_url_citations,
+    text_pieces,
+)
 from omniroute.translate.dialects.openai_chat.shapes import (
     ARGUMENTS,
     CONTENT,
@@ -28,6 +35,8 @@ from omniroute.translate.dialects.openai_chat.shapes import (
     DETAIL_TEXT,
     REASONING,
     REASONING_CONTENT,
+    REFUSAL,
+    THOUGHT_PART,
     WITH_USAGE,
 )
 from omniroute.translate.dialects.openai_chat.usage import usage_of
@@ -67,7 +76,9 @@ _DELTA: Final = (
 class _Choice:
     """What is open of one choice."""
 
-    __slots__ = ("block", "calls", "detail", "finished", "kind", "legacy", "number", "refused", "said", "source")
+    __slots__ = (
+        "block", "calls", "citations", "detail", "finished", "kind", "legacy", "number", "refused", "said", "source",
+    )  # fmt: skip
 
     def __init__(self, number: int, calls: Calls) -> None:
         self.number = number
@@ -78,6 +89,8 @@ class _Choice:
         """Shape by which reasoning comes: the first that brought any."""
         self.detail: tuple[str, int] = ("", 0)
         """Kind and index of the open reasoning, if it came as a detail."""
+        self.citations: list[Citation] = []
+        """Those that came before the text (OpenRouter)."""
         self.calls = calls
         self.legacy = False
         self.refused = False
@@ -255,7 +268,7 @@ class ChatDecoder:
         if piece.image is not None:
             yield from self._whole(choice, piece.image)
         elif piece.thinking:
-            yield from self._thought(choice, piece.text, REASONING_CONTENT)
+            yield from self._thought(choice, piece.text, THOUGHT_PART)
         elif piece.text:
             yield from self._opened(choice, "text")
             yield Delta(choice.number, choice.block, piece.text)
@@ -273,8 +286,9 @@ class ChatDecoder:
             probabilities = member(logprobs, b"content")
             if items(probabilities, 1):
                 yield Probabilities(choice.number, choice.block, probabilities)
-            for citation in read_url_citations(notes):
-                yield Cite(choice.number, choice.block, citation)
+        choice.citations += itertools.islice(read_url_citations(notes), MAX_CITATIONS - len(choice.citations))
+        if in_text:
+            yield from self._cited(choice)
         if signature and in_text:
             yield Sign(choice=choice.number, block=choice.block, signature=signature, origin="gemini")
         elif signature:
@@ -343,6 +357,7 @@ class ChatDecoder:
         choice.block, choice.kind = self._new_block(), kind
         if kind == "text":
             yield Open(choice=choice.number, block=choice.block, kind="text")
+            yield from self._cited(choice)
         elif kind == "refusal":
             yield Open(choice=choice.number, block=choice.block, kind="refusal")
         else:
@@ -355,6 +370,11 @@ class ChatDecoder:
                 item_id=detail.item_id if detail else "",
                 summary=detail is not None and detail.kind == "summary",
             )
+
+    def _cited(self, choice: _Choice) -> Iterator[StreamEvent]:
+        for citation in choice.citations:
+            yield Cite(choice.number, choice.block, citation)
+        choice.citations.clear()
 
     def _closed(self, choice: _Choice) -> Iterator[StreamEvent]:
         if choice.block >= 0:
@@ -374,8 +394,8 @@ def _hot(choice: _Choice) -> Hot | None:
     if choice.block >= 0:
         if choice.kind == "text":
             return Hot(CONTENT, number, 0, choice.block)
-        if choice.kind != "reasoning":
-            return None
+        if choice.kind == "refusal":
+            return Hot(REFUSAL, number, 0, choice.block)
         if choice.source != DETAIL_TEXT:
             return Hot(choice.source, number, 0, choice.block)
         shape = DETAIL_SUMMARY if choice.detail[0] == "summary" else DETAIL_TEXT

@@ -16,7 +16,9 @@ REASONING: Final = 2
 DETAIL_TEXT: Final = 3
 DETAIL_SUMMARY: Final = 4
 ARGUMENTS: Final = 5
-WITH_USAGE: Final = 6
+REFUSAL: Final = 6
+THOUGHT_PART: Final = 7
+WITH_USAGE: Final = 8
 """Places in ``SHAPES``; the same with usage in the chunk are ``WITH_USAGE`` further on."""
 
 Shape = dict[str, object]
@@ -82,6 +84,11 @@ def _arguments() -> list[object]:
     return [{"index": INDEX, "id": EMPTY, "type": ANY, "function": function, "extra_content": EMPTY}]
 
 
+def _thought_part() -> list[object]:
+    """Mistral's reasoning."""
+    return [{"type": Is(b"thinking"), "thinking": [{"type": Is(b"text"), "text": TEXT}], "closed": ANY}]
+
+
 _PLAIN: Final = (
     _chunk(content=TEXT),
     _chunk(reasoning_content=TEXT),
@@ -89,6 +96,8 @@ _PLAIN: Final = (
     _chunk(reasoning_details=_detail(b"reasoning.text", "text"), reasoning=ANY, reasoning_content=ANY),
     _chunk(reasoning_details=_detail(b"reasoning.summary", "summary"), reasoning=ANY, reasoning_content=ANY),
     _chunk(tool_calls=_arguments()),
+    _chunk(refusal=TEXT),
+    _chunk(content=_thought_part()),
 )
 
 SHAPES: Final[tuple[object, ...]] = (*_PLAIN, *(shape | {"usage": STASH} for shape in _PLAIN))

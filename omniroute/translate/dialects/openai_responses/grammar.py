@@ -72,9 +72,11 @@ class Checker:
 
     def event(self, name: bytes, data: bytes) -> None:
         """One event."""
-        told = msgspec.json.decode(data)
-        self._require(isinstance(told, dict), "an event is an object")
-        kind = told.get("type")
+        try:
+            told = self._object(msgspec.json.decode(data), "an event")
+        except msgspec.DecodeError as error:
+            raise GrammarError(f"event {self._number}: no JSON") from error
+        kind = str(told.get("type"))
         self._require(kind == name.decode(), f"the event is called {name!r}")
         self._require(told.get("sequence_number") == self._number, f"sequence_number is {told.get('sequence_number')}")
         self._require(not self._last, f"{kind} after {self._last}")
@@ -99,16 +101,14 @@ class Checker:
     # -- kinds of events --------------------------------------------------------------------------------------------
     def _life(self, kind: str, told: dict[str, object]) -> None:
         self._require(self._number <= len(_LIFE), f"{kind} comes again")
-        response = told.get("response")
-        assert isinstance(response, dict)
+        response = self._object(told.get("response"), "a response")
         self._require(response.get("status") == "in_progress" and not response.get("output"), "nothing is done yet")
         self._require(bool(response.get("id")), "a response has an id")
         self._same_response(response)
 
     def _terminal(self, kind: str, told: dict[str, object]) -> None:
         self._last = kind
-        response = told.get("response")
-        assert isinstance(response, dict)
+        response = self._object(told.get("response"), "a response")
         self._same_response(response)
         status = kind.removeprefix("response.")
         self._require(response.get("status") == status, f"{kind} says {response.get('status')}")
@@ -123,8 +123,8 @@ class Checker:
 
     def _inner(self, kind: str, told: dict[str, object]) -> None:
         index = told.get("output_index")
-        self._require(isinstance(index, int), f"{kind} without an output_index")
-        assert isinstance(index, int)
+        if not isinstance(index, int):
+            raise GrammarError(f"event {self._number}: {kind} without an output_index")
         if kind == "response.output_item.added":
             self._added(index, told.get("item"))
             return
@@ -136,7 +136,8 @@ class Checker:
             return
         self._require(told.get("item_id") == item.id, f"{kind} for {told.get('item_id')}, not {item.id}")
         number = told.get("content_index", told.get("summary_index", 0))
-        assert isinstance(number, int)
+        if not isinstance(number, int):
+            raise GrammarError(f"event {self._number}: {kind} with an index that is no number")
         if kind in _PARTS:
             self._part(kind, item, number)
         elif kind in _DELTAS:
@@ -147,8 +148,8 @@ class Checker:
             self._require(kind == "response.output_text.annotation.added", f"{kind} is no event of ours")
             self._require(item.parts.get(number, False), "an annotation of a part that is not open")
 
-    def _added(self, index: int, item: object) -> None:
-        assert isinstance(item, dict)
+    def _added(self, index: int, told: object) -> None:
+        item = self._object(told, "an item")
         self._require(index == len(self._items), f"item {index} is added after {len(self._items)}")
         item_type = item.get("type")
         if item_type in _CALLS:
@@ -158,8 +159,8 @@ class Checker:
             self._require(item.get("content") == [], "a message that begins with content")
         self._items.append(_Item(str(item.get("id")), str(item_type)))
 
-    def _item_done(self, item: _Item, told: object) -> None:
-        assert isinstance(told, dict)
+    def _item_done(self, item: _Item, value: object) -> None:
+        told = self._object(value, "an item")
         self._require((told.get("id"), told.get("type")) == (item.id, item.type), "another item is done")
         self._require(not any(item.parts.values()), "an item is done before its part")
         self._require(not item.texts, "an item is done before its text")
@@ -197,6 +198,11 @@ class Checker:
     def _same_response(self, response: dict[str, object]) -> None:
         self._response = self._response or str(response.get("id"))
         self._require(self._response == response.get("id"), "the response's id changes")
+
+    def _object(self, value: object, what: str) -> dict[str, object]:
+        if not isinstance(value, dict):
+            raise GrammarError(f"event {self._number}: {what} is no object")
+        return value
 
     def _require(self, held: object, rule: str) -> None:
         if not held:

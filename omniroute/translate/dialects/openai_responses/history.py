@@ -15,6 +15,7 @@ from omniroute.domain import StoredResponse
 from omniroute.errors import ClientError
 from omniroute.translate.canonical import Json
 from omniroute.translate.dialect import History
+from omniroute.translate.dialects.openai_responses.kept import listed, replayable
 from omniroute.translate.vendor_json import decode_vendor
 
 MAX_ITEMS: Final = 20_000
@@ -78,9 +79,13 @@ def resume(body: bytes, stored: StoredResponse) -> bytes:
             code="invalid_value",
         )
     known = {_read_head(raw).id: raw for raw in before}
-    resolved = [known.get(head.id, raw) if (head := _read_head(raw)).type == "item_reference" else raw for raw in own]
+    input_: list[msgspec.Raw] = list(replayable(before))
+    for raw in own:
+        head = _read_head(raw)
+        found = known.get(head.id) if head.type == "item_reference" else None
+        input_ += [raw] if found is None else replayable((found,))
     del members["previous_response_id"]
-    return msgspec.json.encode({**members, "input": [*before, *resolved]})
+    return msgspec.json.encode({**members, "input": input_})
 
 
 def context_of(stored: StoredResponse) -> Json:
@@ -105,7 +110,8 @@ def keep(body: bytes, answer: bytes) -> tuple[str, Json] | None:
         told = _answer.decode(answer)
     except (msgspec.DecodeError, UnicodeError):
         return None
-    return told.id, msgspec.json.encode([_named(raw, told.id, n) for n, raw in enumerate(_items_of(members))])
+    seed = told.id.removeprefix("resp_")
+    return told.id, msgspec.json.encode([listed(raw, f"{seed}_{n}") for n, raw in enumerate(_items_of(members))])
 
 
 def answer_in(events: bytes) -> Json:
@@ -146,16 +152,6 @@ def _read_head(raw: msgspec.Raw) -> _Head:
         return _head.decode(raw)
     except (msgspec.DecodeError, UnicodeError):
         return _Head()  # what is wrong with it is said by whoever reads the whole
-
-
-def _named(raw: msgspec.Raw, response_id: str, number: int) -> msgspec.Raw:
-    """An item with an id: its own, or one made of the answer's."""
-    if _read_head(raw).id or not bytes(raw).startswith(b"{"):
-        return raw
-    item_id = msgspec.json.encode(f"msg_{response_id.removeprefix('resp_')}_{number}")
-    rest = bytes(raw)[1:].lstrip()
-    comma = b"" if rest.startswith(b"}") else b","
-    return msgspec.Raw(b'{"id":' + item_id + comma + rest)
 
 
 HISTORY: Final = History(refers=refers, resume=resume, context_of=context_of, keep=keep, answer_in=answer_in)

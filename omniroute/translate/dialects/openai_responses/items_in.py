@@ -159,6 +159,8 @@ class Conversation:
         summary = "\n\n".join(part.text for part in told.summary or () if part.text)
         text = summary or "\n\n".join(part.text for part in told.content or () if part.text)
         encrypted = told.encrypted_content or ""
+        if not text and not encrypted:
+            return
         carried = carriers.unwrap(encrypted)
         if carried is None:
             block = Reasoning(
