@@ -117,7 +117,7 @@ class Delivery:
         try:
             return encoded.pair.answer(body, NO_CONTEXT if passed else self._context(), quirks, passed=passed)
         except ValueError as exc:
-            if not passed:
+            if not passed or self._is_page():
                 raise not_an_answer(self._served) from exc
             if any(name == b"content-encoding" for name, _ in self._exchange.headers):
                 # Compressed although nobody asked for it: the header goes with it, the client may know how.
@@ -224,6 +224,7 @@ class Delivery:
         flow: Flow | None = None
         held: list[bytes] = []
         held_bytes = 0
+        heard = False
         silence_s = self._options.head_silence_s if self._request.door.client.needs_head else 0.0
         silent_at = 0.0
         while True:
@@ -246,13 +247,21 @@ class Delivery:
                 silent_at = trio.current_time() + silence_s if silence_s else 0.0
             if flow.content:
                 return flow, b"".join(held)
-            self._check_held(flow, held_bytes, ended=not piece)
+            heard = heard or bool(piece)
+            self._check_held(flow, held_bytes, heard=heard, ended=not piece)
 
-    def _check_held(self, flow: Flow, held_bytes: int, *, ended: bool) -> None:
-        """Raise UpstreamError if nothing can come of a stream that has said nothing yet."""
+    def _is_page(self) -> bool:
+        """A page for people: lines of it can be taken for the lines of a stream."""
+        return any(name == b"content-type" and value.startswith(b"text/html") for name, value in self._exchange.headers)
+
+    def _check_held(self, flow: Flow, held_bytes: int, *, heard: bool, ended: bool) -> None:
+        """Raise UpstreamError if nothing can come of a stream that has said nothing yet.
+
+        ``heard``: bytes have come, whatever they are; ``ended``: no more will.
+        """
         reader = flow.reader
         self._read_along(flow)  # it may have cost something all the same
-        if ended and (reader.cut or (held_bytes and not reader.events)):
+        if ended and (reader.cut or self._is_page() or (heard and not reader.events)):
             raise not_an_answer(self._served)
         if flow.failure is not None:
             raise flow.failure
