@@ -21,7 +21,7 @@ from omniroute.pipeline.failures import not_an_answer, upstream_failed
 from omniroute.pipeline.record import Book
 from omniroute.pipeline.values import Encoded, PipelineOptions, Request, Served
 from omniroute.ports import ClientGone, Exchange, Reply
-from omniroute.translate import BYTES_PER_TOKEN, Answer, AnswerContext, Flow, open_flow
+from omniroute.translate import BYTES_PER_TOKEN, Answer, AnswerContext, ChatRequest, Flow, open_flow, texts_of
 from omniroute.wire import PumpLimits, Wire, WireError
 
 CLIENT_LEFT: Final = frozenset({Status.WATCHED_GONE, Status.SINK_BROKEN, Status.SINK_STALLED})
@@ -31,6 +31,9 @@ LOOK_BYTES: Final = 2048
 
 MAX_EVENT_BYTES: Final = 16 * 1024 * 1024
 """An image part arrives as one line of megabytes; more than this is not an event any vendor sends."""
+
+MEDIA_BYTES: Final = 32 * 1024
+"""Longer requests may hold pictures or files, whose length says nothing about their tokens: these are looked at."""
 
 _COUNTED: Final = ((TOKEN_COUNT_HEADER, b"upstream"),)
 
@@ -144,7 +147,7 @@ class Delivery:
             continues=request.kept.previous_response_id if request.kept is not None else "",
             names=encoded.names,
             call_ids=encoded.call_ids,
-            estimated_input_tokens=encoded.wire.body_bytes // BYTES_PER_TOKEN,
+            estimated_input_tokens=_about_tokens(encoded.wire.body_bytes, request.read),
             elapsed_ns=lambda: int((trio.current_time() - received_at) * 1e9),
         )
 
@@ -335,3 +338,11 @@ class Delivery:
             return ClientGone()
         late = exc.status is Status.DEADLINE and self._total_at and trio.current_time() >= self._total_at
         return upstream_failed(Status.TOTAL_DEADLINE if late else exc.status, self._served)
+
+
+def _about_tokens(body_bytes: int, request: ChatRequest | None) -> int:
+    """A number for clients whose dialect demands one where the upstream tells none; marked as an estimate there."""
+    if body_bytes <= MEDIA_BYTES or request is None:
+        return body_bytes // BYTES_PER_TOKEN
+    texts, more = texts_of(request)
+    return sum(map(len, texts)) // BYTES_PER_TOKEN + more
