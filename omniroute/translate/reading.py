@@ -26,20 +26,21 @@ Value = TypeVar("Value")
 Item = TypeVar("Item")
 
 _PATH: Final = re.compile(r" - at `(?:key in )?\$\.?(?P<path>[^`]*)`$")
-_HALF_MARK: Final = re.compile(rb"\\u[dD][89a-fA-F]")
 _HALF: Final = re.compile(
     rb"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(?P<half>u[dD][89a-fA-F][0-9a-fA-F]{2})|.)",
     re.DOTALL,
 )
 """Any escape; whole pairs first, so that what matches as a half has no other."""
+_TOKEN: Final = re.compile(rb'"(?P<text>(?:[^"\\]|\\.)*+)"(?P<key>[ \t\r\n]*+:)?|[{}\[\],]', re.DOTALL)
+MAX_PATH_CHARS: Final = 200
+"""Of a field's name in an error; a longer one is cut at its end."""
 _NUMBER: Final = re.compile(rb"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?")
 
 
 def read_body(decoder: msgspec.json.Decoder[Value], body: bytes, at: str = "") -> Value:
     """``body`` as ``decoder``'s type. Raises ClientError: ``param`` is the path of the field that is wrong.
 
-    ``at``: where in the request ``body`` stands, "" for all of it. Halves of surrogate pairs, which no UTF-8 can hold,
-    become U+FFFD (translation.md §17).
+    ``at``: where in the request ``body`` stands, "" for all of it.
     """
     try:
         if not at and not body.isascii():
@@ -48,14 +49,46 @@ def read_body(decoder: msgspec.json.Decoder[Value], body: bytes, at: str = "") -
     except msgspec.ValidationError as error:
         raise _misshapen(error, at) from error
     except (msgspec.DecodeError, UnicodeError) as error:
-        whole = _HALF.sub(_mended, body) if _HALF_MARK.search(body) else body
-        if whole != body:
-            return read_body(decoder, whole, at)
-        said = f"'{at}'" if at else "The request body"
-        raise ClientError(f"{said} is not valid JSON ({error}).", param=at or None, code="invalid_json") from error
+        raise _unreadable(error, body, at) from error
     except RecursionError as error:
         said = f"'{at}'" if at else "The request body"
         raise ClientError(f"{said} is nested too deeply to be read.", param=at or None, code="invalid_json") from error
+
+
+def path_at(body: bytes, offset: int) -> str:
+    """The path of the member that byte ``offset`` of a JSON document is in, as ``messages[2].content``."""
+    path: list[str | int] = []
+    for token in _TOKEN.finditer(body):
+        if token.end() > offset:
+            break
+        mark = token.group()
+        if token["key"] is not None and path:
+            path[-1] = token["text"].decode("utf-8", "replace")
+        elif mark == b"{":
+            path.append("")
+        elif mark == b"[":
+            path.append(0)
+        elif mark in b"}]" and path:
+            path.pop()
+        elif mark == b"," and path and isinstance(path[-1], int):
+            path[-1] += 1
+    steps = (f"[{step}]" if isinstance(step, int) else f".{step}" for step in path)
+    return "".join(steps).removeprefix(".")[:MAX_PATH_CHARS]
+
+
+def _unreadable(error: Exception, body: bytes, at: str) -> ClientError:
+    """What is wrong with a body that is not JSON, and in which member where only a text is."""
+    if isinstance(error, UnicodeDecodeError):
+        where, what = error.start, "holds bytes that are not UTF-8"
+    else:
+        where = next((match.start() for match in _HALF.finditer(body) if match["half"]), -1)
+        what = "holds half of a surrogate pair, which is no character"
+    if where < 0:
+        said = f"'{at}'" if at else "The request body"
+        return ClientError(f"{said} is not valid JSON ({error}).", param=at or None, code="invalid_json")
+    inner = path_at(body, where)
+    field = f"{at}{'' if inner.startswith('[') or not at or not inner else '.'}{inner}"
+    return ClientError(f"'{field}' {what}: send it without.", param=field or None, code="invalid_value")
 
 
 def _misshapen(error: msgspec.ValidationError, at: str) -> ClientError:
@@ -67,10 +100,6 @@ def _misshapen(error: msgspec.ValidationError, at: str) -> ClientError:
     return ClientError(
         f"'{field}': {said}." if field else f"The request body: {said}.", param=field or None, code="invalid_value"
     )
-
-
-def _mended(match: re.Match[bytes]) -> bytes:
-    return b"\\ufffd" if match["half"] else match.group()
 
 
 def number(raw: msgspec.Raw | Json | None, at: str, *, low: float = -1e6, high: float = 1e6) -> Json | None:

@@ -33,7 +33,7 @@ def test_from_an_empty_database(connection: apsw.Connection, tmp_path: Path) -> 
     assert schema_version(connection) == LATEST
     assert not (tmp_path / "backups").exists()  # nothing to lose
     tables = {str(row[1]): str(row[3]) for row in schema(connection) if row[0] == "table"}
-    assert set(tables) == {"meta", "settings", "api_keys", "connections", "attempts"}
+    assert set(tables) == {"meta", "settings", "api_keys", "connections", "attempts", "responses"}
     assert all("STRICT" in sql.rpartition(")")[2] for sql in tables.values())
     assert connection.execute("PRAGMA integrity_check").get == "ok"
 
