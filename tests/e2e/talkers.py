@@ -139,6 +139,11 @@ class Chat:
             .message.parsed
         )
 
+    def complete(self, model: str, text: str, *, stream: bool) -> str:
+        """The legacy endpoint: a prompt to its text."""
+        answer = self._client.completions.create(model=model, prompt=text, stream=stream)
+        return "".join(chunk.choices[0].text for chunk in (answer if stream else [answer]) if chunk.choices)
+
     def status_of(self, failure: Exception) -> int:
         assert isinstance(failure, openai.APIStatusError)
         return failure.status_code

@@ -15,7 +15,7 @@ import trio
 
 from omniroute.mock import Mock, MockOptions, running
 from tests.e2e.standing import Row, Standing
-from tests.e2e.talkers import Talker, Weather, talkers
+from tests.e2e.talkers import Chat, Talker, Weather, talkers
 
 Result = TypeVar("Result")
 
@@ -104,6 +104,41 @@ async def test_a_loop_of_parallel_tools_runs_through(house: House, stream: bool)
     assert sent.index(b"first") < sent.index(b"second") < sent.index(b"third")
     assert b"omr1:" not in sent, "what the gateway hid for one vendor is not shown to another"
     assert b"no result" not in sent
+
+
+SIGNERS = {
+    "anthropic": "bW9jay1zaWduYXR1cmU=",
+    "gemini": "bW9jay1zaWduYXR1cmU=",
+    "openai_responses": "bW9jay1lbmNyeXB0ZWQ=",
+}
+"""What the mock signs its reasoning with; these vendors want it back."""
+
+
+@pytest.mark.parametrize(
+    ("client", "upstream"),
+    [
+        pytest.param(*pair, id="->".join(pair))
+        for pair in [*product(("anthropic", "openai_responses"), SIGNERS), ("gemini", "gemini")]
+    ],
+)
+@BOTH
+async def test_a_signature_comes_back_to_its_maker(house: House, upstream: str, stream: bool) -> None:
+    script = house.model("reasoning=2;no-ids")
+    heard = await house.talk(lambda talker: talker.say(script, TEXT, stream=stream, tools=TOOLS))
+    await house.talk(lambda talker: talker.go_on(house.model(), TEXT, heard, ["done"], TOOLS))
+    sent = msgspec.json.encode(house.sent())
+    assert SIGNERS[upstream].encode() in sent
+    assert b"omr1:" not in sent
+
+
+@pytest.mark.parametrize(("client", "upstream"), [("openai_chat", upstream) for upstream in BASES])
+@BOTH
+async def test_the_legacy_completions_are_answered_by_anyone(house: House, stream: bool) -> None:
+    def complete(talker: Talker) -> str:
+        assert isinstance(talker, Chat)
+        return talker.complete(house.model(), TEXT, stream=stream)
+
+    assert await house.talk(complete) == TEXT
 
 
 @PAIRS
