@@ -21,7 +21,7 @@ from omniroute.pipeline.failures import not_an_answer, upstream_failed
 from omniroute.pipeline.record import Book
 from omniroute.pipeline.values import Encoded, PipelineOptions, Request, Served
 from omniroute.ports import ClientGone, Exchange, Reply
-from omniroute.translate import BYTES_PER_TOKEN, Answer, AnswerContext, Flow, open_flow
+from omniroute.translate import BYTES_PER_TOKEN, Answer, AnswerContext, ChatRequest, Flow, open_flow, texts_of
 from omniroute.wire import PumpLimits, Wire, WireError
 
 CLIENT_LEFT: Final = frozenset({Status.WATCHED_GONE, Status.SINK_BROKEN, Status.SINK_STALLED})
@@ -31,6 +31,9 @@ LOOK_BYTES: Final = 2048
 
 MAX_EVENT_BYTES: Final = 16 * 1024 * 1024
 """An image part arrives as one line of megabytes; more than this is not an event any vendor sends."""
+
+MEDIA_BYTES: Final = 32 * 1024
+"""Longer requests may hold pictures or files, whose length says nothing about their tokens: these are looked at."""
 
 _COUNTED: Final = ((TOKEN_COUNT_HEADER, b"upstream"),)
 
@@ -117,7 +120,7 @@ class Delivery:
         try:
             return encoded.pair.answer(body, NO_CONTEXT if passed else self._context(), quirks, passed=passed)
         except ValueError as exc:
-            if not passed:
+            if not passed or self._is_page():
                 raise not_an_answer(self._served) from exc
             if any(name == b"content-encoding" for name, _ in self._exchange.headers):
                 # Compressed although nobody asked for it: the header goes with it, the client may know how.
@@ -144,7 +147,7 @@ class Delivery:
             continues=request.kept.previous_response_id if request.kept is not None else "",
             names=encoded.names,
             call_ids=encoded.call_ids,
-            estimated_input_tokens=encoded.wire.body_bytes // BYTES_PER_TOKEN,
+            estimated_input_tokens=_about_tokens(encoded.wire.body_bytes, request.read),
             elapsed_ns=lambda: int((trio.current_time() - received_at) * 1e9),
         )
 
@@ -224,6 +227,7 @@ class Delivery:
         flow: Flow | None = None
         held: list[bytes] = []
         held_bytes = 0
+        heard = False
         silence_s = self._options.head_silence_s if self._request.door.client.needs_head else 0.0
         silent_at = 0.0
         while True:
@@ -238,7 +242,6 @@ class Delivery:
                     self._read_along(flow)
                 raise self._reading(exc) from exc
             flow = flow or self._flow(piece.lstrip())
-            reader = flow.reader
             said = flow.look(piece)
             if said:
                 held.append(said)
@@ -247,15 +250,28 @@ class Delivery:
                 silent_at = trio.current_time() + silence_s if silence_s else 0.0
             if flow.content:
                 return flow, b"".join(held)
-            self._read_along(flow)  # what fails from here on may have cost something
-            if flow.failure is not None:
-                raise flow.failure
-            if not piece:
-                if reader.cut or (held_bytes and not reader.events):
-                    raise not_an_answer(self._served)
-                raise upstream_failed(Status.TRUNCATED, self._served)
-            if reader.overflow or held_bytes > self._options.held_bytes:
-                raise upstream_failed(Status.TOO_LARGE, self._served)
+            heard = heard or bool(piece)
+            self._check_held(flow, held_bytes, heard=heard, ended=not piece)
+
+    def _is_page(self) -> bool:
+        """A page for people: lines of it can be taken for the lines of a stream."""
+        return any(name == b"content-type" and value.startswith(b"text/html") for name, value in self._exchange.headers)
+
+    def _check_held(self, flow: Flow, held_bytes: int, *, heard: bool, ended: bool) -> None:
+        """Raise UpstreamError if nothing can come of a stream that has said nothing yet.
+
+        ``heard``: bytes have come, whatever they are; ``ended``: no more will.
+        """
+        reader = flow.reader
+        self._read_along(flow)  # it may have cost something all the same
+        if ended and (reader.cut or self._is_page() or (heard and not reader.events)):
+            raise not_an_answer(self._served)
+        if flow.failure is not None:
+            raise flow.failure
+        if ended:
+            raise upstream_failed(Status.TRUNCATED, self._served)
+        if reader.overflow or held_bytes > self._options.held_bytes:
+            raise upstream_failed(Status.TOO_LARGE, self._served)
 
     async def _finish(self, flow: Flow, status: Status, tail: bytes) -> None:
         """Record, then send the end: a clean one, or the error in the client's dialect."""
@@ -322,3 +338,11 @@ class Delivery:
             return ClientGone()
         late = exc.status is Status.DEADLINE and self._total_at and trio.current_time() >= self._total_at
         return upstream_failed(Status.TOTAL_DEADLINE if late else exc.status, self._served)
+
+
+def _about_tokens(body_bytes: int, request: ChatRequest | None) -> int:
+    """A number for clients whose dialect demands one where the upstream tells none; marked as an estimate there."""
+    if body_bytes <= MEDIA_BYTES or request is None:
+        return body_bytes // BYTES_PER_TOKEN
+    texts, more = texts_of(request)
+    return sum(map(len, texts)) // BYTES_PER_TOKEN + more

@@ -165,10 +165,11 @@ class Pair:
         core = StreamCore(machine, framing=self.far.framing, shapes=self._shapes, max_event_bytes=len(body) + 1)
         core.feed(body)
         core.finish()
-        if not core.events:
+        failure = machine.failure
+        if not core.events or (failure is not None and failure.kind == "upstream_incomplete" and not core.content):
             raise ValueError("neither an answer nor a stream of one")
-        if machine.failure is not None:
-            raise machine.failure
+        if failure is not None:
+            raise failure
         return self._written(folder.response(), context)
 
     def _written(self, response: ChatResponse, context: AnswerContext) -> Answer:
