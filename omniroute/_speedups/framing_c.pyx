@@ -1,15 +1,17 @@
 # cython: boundscheck=False, wraparound=False, initializedcheck=False
 """The compiled half of ``framing_py``: same blocks, same events; its docstring has the theory.
 
-``block_end`` is handed each byte of a body once, wherever the caller keeps it. Every ``data[i]`` below is behind
+Blocks are cut and read where they lie in the read buffer, and a run of blocks that go on is appended to the output in
+one piece. Only the incomplete block at the end of a read is copied aside. Every ``data[i]`` below is behind
 ``i < size``; that is why bounds checking is off.
 """
 
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from libc.string cimport memchr, memcmp, memset
 
 from omniroute._speedups.bytescan_c cimport first_of
 from omniroute._speedups.jsonspan_c cimport Cursor, skip_blanks, skip_value
-from omniroute._speedups.translator_c cimport OutBuffer, out_append
+from omniroute._speedups.translator_c cimport OutBuffer, Translator, out_append, out_free
 
 from omniroute._speedups.framing_py import FRAMINGS
 
@@ -25,6 +27,10 @@ cdef enum:
     AFTER_BACKSLASH
     IN_ARRAY
     NDJSON
+
+# Buffers grow by doubling and never shrink; a stream that held one large event would keep its size for good.
+cdef enum:
+    KEEP_HELD_BYTES = 8192
 
 
 cdef bint begin_scan(Scan* scan, str framing):
@@ -265,3 +271,150 @@ cdef inline Py_ssize_t count_digits(const char* data, Py_ssize_t at, Py_ssize_t 
     while at < size and data[at] >= c"0" and data[at] <= c"9":
         at += 1
     return at - start
+
+
+cdef int append_bytes(OutBuffer* out, object data) except -1:
+    return out_append(out, PyBytes_AS_STRING(<bytes?> data), PyBytes_GET_SIZE(data))
+
+
+cdef class BlockTranslator(Translator):
+    """One block after the other, and nothing after ``done`` or ``overflow``."""
+
+    def __dealloc__(self):
+        out_free(&self.held)
+        out_free(&self.joined)
+
+    def feed(self, bytes data not None):
+        """What goes on of the blocks that ``data`` completes."""
+        cdef OutBuffer out
+        memset(&out, 0, sizeof(OutBuffer))
+        try:
+            self.run(PyBytes_AS_STRING(data), PyBytes_GET_SIZE(data), &out, None)
+            return PyBytes_FromStringAndSize(out.data, out.size)
+        finally:
+            out_free(&out)
+
+    def finish(self):
+        """The same at the end of the body."""
+        cdef OutBuffer out
+        memset(&out, 0, sizeof(OutBuffer))
+        try:
+            self.finish_into(&out)
+            return PyBytes_FromStringAndSize(out.data, out.size)
+        finally:
+            out_free(&out)
+
+    def held_bytes(self):
+        """Bytes of the incomplete block kept inside."""
+        return self.held.size
+
+    cdef int feed_into(self, const char* data, Py_ssize_t size, OutBuffer* out) except -1:
+        return self.run(data, size, out, None)
+
+    cdef int look(self, int kind, const char* block, Py_ssize_t size, OutBuffer* out) except -1:
+        raise TypeError(f"{type(self).__name__} has no look")
+
+    cdef int ask(self, const char* block, Py_ssize_t size, OutBuffer* out) except -1:
+        raise TypeError(f"{type(self).__name__} has no ask")
+
+    cdef int run(self, const char* data, Py_ssize_t size, OutBuffer* out, list blocks) except -1:
+        """Cut ``data`` into blocks and deal with each; with ``blocks`` what goes on for each becomes an item of it."""
+        cdef Py_ssize_t at = 0              # where the current block begins in data
+        cdef Py_ssize_t run_start = 0       # goes on, not yet appended: data[run_start:at)
+        cdef Py_ssize_t end, length
+        cdef const char* block
+        cdef int kind, fate
+        if self.asking:
+            raise RuntimeError("a machine must not feed the core that asks it")
+        if self.overflow or size == 0:
+            return 0
+        if self.scan.lf_owed:
+            # Owed only at the start of a read, where nothing is held and nothing is waiting to be appended.
+            self.scan.lf_owed = False
+            if data[0] == c"\n":
+                at = run_start = 1
+                if self.cr_passed:
+                    out_append(out, data, 1)
+                    itemize(blocks, out)
+        while not self.done and not self.overflow:
+            end = block_end(&self.scan, data, at, size)
+            if end < 0:
+                break
+            kind = self.scan.kind
+            next_block(&self.scan)
+            if self.held.size:
+                out_append(&self.held, data + at, end - at)
+                block = self.held.data
+                length = self.held.size
+            else:
+                block = data + at
+                length = end - at
+            if self.is_too_large(block, length):
+                self.drop_all()
+                break
+            fate = self.look(kind, block, length, out)
+            self.cr_passed = False
+            if fate != GOES_ON and at > run_start:
+                out_append(out, data + run_start, at - run_start)
+                run_start = at
+            if fate == ASKED:
+                fate = self.ask(block, length, out)
+            if fate == GOES_ON:
+                self.cr_passed = block[length - 1] == c"\r"
+            if self.held.size or blocks is not None:
+                # What is held comes before everything in data, so there is no run yet.
+                if fate == GOES_ON:
+                    out_append(out, block, length)
+                fate = STAYS
+                if self.held.capacity > KEEP_HELD_BYTES:
+                    out_free(&self.held)
+                self.held.size = 0
+                itemize(blocks, out)
+            if fate == STAYS:
+                run_start = end
+            at = end
+        if at > run_start:
+            out_append(out, data + run_start, at - run_start)
+        if size > at and not self.done and not self.overflow:
+            if self.held.size + (size - at) > self.max_event_bytes:
+                return self.drop_all()
+            out_append(&self.held, data + at, size - at)
+        return 0
+
+    cdef int rest_into(self, OutBuffer* out) except -1:
+        """The last block, if it lacks its end: what is blank goes on, an event if its data is complete."""
+        cdef int fate = STAYS
+        if self.held.size == 0:
+            return 0
+        read_block(self.scan.kind, self.held.data, self.held.size, &self.event, &self.joined)
+        if self.event.data_size == 0 and skip_blanks(self.held.data, 0, self.held.size) == self.held.size:
+            fate = self.look(self.scan.kind, self.held.data, self.held.size, out)
+        elif not is_complete(self.event.data, self.event.data_size):
+            self.cut = True
+        else:
+            fate = self.look(self.scan.kind, self.held.data, self.held.size, out)
+            if fate == ASKED:
+                fate = self.ask(self.held.data, self.held.size, out)
+        if fate == GOES_ON:
+            out_append(out, self.held.data, self.held.size)
+        out_free(&self.held)
+        return 0
+
+    cdef bint is_too_large(self, const char* block, Py_ssize_t size) noexcept:
+        # The LF of a last CRLF is not counted: in another split it would not be part of the block.
+        if size >= 2 and block[size - 1] == c"\n" and block[size - 2] == c"\r":
+            size -= 1
+        return size > self.max_event_bytes
+
+    cdef int drop_all(self) except -1:
+        self.overflow = True
+        out_free(&self.held)
+        return 0
+
+
+cdef int itemize(list blocks, OutBuffer* out) except -1:
+    """Move what is in ``out`` to a new item of ``blocks``, if that is what is wanted."""
+    if blocks is not None and out.size:
+        blocks.append(PyBytes_FromStringAndSize(out.data, out.size))
+        out.size = 0
+    return 0

@@ -118,6 +118,11 @@ class Cutter:
         self._at = 0
         return self._kind, rest
 
+    @property
+    def held_bytes(self) -> int:
+        """Of the incomplete block kept inside."""
+        return len(self._held)
+
     def _drop_all(self) -> None:
         self.overflow = True
         self._held.clear()

@@ -455,6 +455,6 @@ cdef bint any_agrees(const char* text, Py_ssize_t at, Py_ssize_t size, const Tag
         i = 1
         while i < tags[tag].size and at + i - 1 < size and text[at + i - 1] == tags[tag].text[i]:
             i += 1
-        if i >= tags[tag].size or at + i - 1 >= size or text[at + i - 1] == c"\\":
+        if i >= tags[tag].size or at + i - 1 >= size or text[at + i - 1] == c"\\" or text[at + i - 1] == c'"':
             return True
     return False

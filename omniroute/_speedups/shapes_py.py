@@ -37,6 +37,7 @@ _TEXT: Final = re.compile(rb'"((?:[^"\\\x00-\x1f]|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{
 _NUMBER: Final = re.compile(rb"(?:0|[1-9][0-9]{0,4})(?![0-9.eE+-])")
 _EMPTY: Final = re.compile(rb'null|""|\[[ \t\r\n]*+\]|\{[ \t\r\n]*+\}')
 _LITERALS: Final = {"null": b"null", "false": b"false", "true": b"true"}
+_AGREES_WITH_ALL: Final = re.compile(rb'["\\]')
 _TAG_START: Final = re.compile(rb"<|\\u003[cC]")
 
 
@@ -117,13 +118,13 @@ class Shapes:
 def may_hold(text: bytes, tags: Sequence[bytes]) -> bool:
     r"""Whether one of ``tags`` may begin in the escaped ``text``.
 
-    That is if there is a ``<`` or ``\u003c`` from which on text and tag agree as far as both go; a backslash agrees
-    with anything, for whoever knows escapes to judge.
+    That is if there is a ``<`` or ``\u003c`` from which on text and tag agree as far as both go. A backslash agrees
+    with anything, for whoever knows escapes to judge; so does a quote: it ends a text, if ``text`` is a document.
     """
     for found in _TAG_START.finditer(text):
         for tag in tags:
             # Bounded by the tag: a text of nothing but "<" must not be compared with itself.
-            rest = text[found.end() : found.end() + len(tag) - 1].partition(b"\\")[0]
+            rest = _AGREES_WITH_ALL.split(text[found.end() : found.end() + len(tag) - 1], maxsplit=1)[0]
             if tag[1:].startswith(rest):
                 return True
     return False

@@ -1,6 +1,6 @@
-from omniroute._speedups.framing_c cimport Event, Scan
+from omniroute._speedups.framing_c cimport BlockTranslator
 from omniroute._speedups.shapes_c cimport Match, Shapes, Tag
-from omniroute._speedups.translator_c cimport OutBuffer, Translator
+from omniroute._speedups.translator_c cimport OutBuffer
 
 cdef struct Lane:
     int shape
@@ -31,24 +31,15 @@ cdef struct Stencil:
     Py_ssize_t text_start   # where in `data` the text was cut out
     OutBuffer data
 
-cdef class StreamCore(Translator):
+cdef class StreamCore(BlockTranslator):
     cdef public Py_ssize_t sequence
     cdef readonly bint content
-    cdef readonly bint cut
-    cdef readonly Py_ssize_t events
     cdef object machine
     cdef object ask_machine         # its `event` or `forward`
     cdef bint forward
     cdef bint use_lanes
-    cdef bint asking                # the machine is being called
-    cdef bint cr_passed             # the last block went on and ended with CR: its LF may follow
-    cdef Py_ssize_t max_event_bytes
     cdef Py_ssize_t kept_bytes      # over all lanes, over all of the stream
     cdef Shapes shapes
-    cdef Scan scan
-    cdef Event event                # of the block at hand
-    cdef OutBuffer held             # the incomplete block
-    cdef OutBuffer joined           # data of an event of several data lines
     cdef Lane* lanes
     cdef int lane_count             # armed
     cdef int lane_room              # allocated; those behind lane_count own buffers too
@@ -58,14 +49,9 @@ cdef class StreamCore(Translator):
     cdef list armed                 # keeps the bytes alive that lanes and tags point into
     cdef list blocks                # of the armed lanes, for `caught`
 
-    cdef int run(self, const char* data, Py_ssize_t size, OutBuffer* out) except -1
-    cdef bint is_too_large(self, const char* block, Py_ssize_t size) noexcept
-    cdef int look(self, int kind, const char* block, Py_ssize_t size, OutBuffer* out) except -1
     cdef bint fits_stencil(self, Match* match) noexcept
     cdef int cut_stencil(self, int lane, const Match* match) except -1
     cdef int take(self, Lane* lane, const Match* match, OutBuffer* out) except -1
-    cdef int ask(self, const char* block, Py_ssize_t size, OutBuffer* out) except -1
     cdef int resume(self) except -1
     cdef int arm(self, object armed) except -1
     cdef int make_room(self, int lanes, int tags) except -1
-    cdef int drop_all(self) except -1

@@ -1,39 +1,28 @@
 # cython: boundscheck=False, wraparound=False, initializedcheck=False
 """The compiled half of ``stream_py``: same names, same bytes, same calls; its docstring has the theory.
 
-Between two calls of the machine no Python object is made. Blocks are cut and read where they lie in the read buffer,
-and when forwarding a run of them is appended to the output in one piece; only the incomplete block at the end of a
-read is copied aside. A hot event is its frame around a copy of its text.
+Between two calls of the machine no Python object is made: a hot event is its frame around a copy of its text, or its
+block as it came.
 """
 
-from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
 from libc.stdlib cimport free, realloc
 from libc.string cimport memcmp, memcpy, memset
 
-from omniroute._speedups.framing_c cimport begin_scan, block_end, is_complete, next_block, read_block
-from omniroute._speedups.jsonspan_c cimport skip_blanks
+from omniroute._speedups.framing_c cimport ASKED, GOES_ON, STAYS, BlockTranslator, append_bytes, begin_scan, read_block
 from omniroute._speedups.shapes_c cimport Match, Shapes, Tag, tag_in, text_end
-from omniroute._speedups.translator_c cimport OutBuffer, Translator, out_append, out_free, out_reserve
-
-# Buffers grow by doubling and never shrink; a stream that held one large event would keep its size for good.
-cdef enum:
-    KEEP_HELD_BYTES = 8192
+from omniroute._speedups.translator_c cimport OutBuffer, out_append, out_free, out_reserve
 
 cdef enum:
     MAX_DIGITS = 20
+    KEEP_BYTES = 8192           # of a buffer that is empty again; what is larger is given back
     MAX_MISSES = 16             # in a row; then the vendor writes something new in every event
     MAX_STENCIL_BYTES = 4096    # an event with more around its text is none of many small ones
-
-# What becomes of a block.
-cdef enum:
-    STAYS = 0       # nothing of it goes on, or what does is written
-    GOES_ON = 1     # as it came
-    ASKED = 2       # the machine says
 
 MAX_EVENT_BYTES = 16 * 1024 * 1024
 
 
-cdef class StreamCore(Translator):
+cdef class StreamCore(BlockTranslator):
     """See ``stream_py.StreamCore``."""
 
     def __init__(
@@ -61,29 +50,7 @@ cdef class StreamCore(Translator):
             out_free(&self.lanes[i].stash)
         free(self.lanes)
         free(self.tags)
-        out_free(&self.held)
-        out_free(&self.joined)
         out_free(&self.stencil.data)
-
-    def feed(self, bytes data not None):
-        """See ``stream_py.StreamCore.feed``."""
-        cdef OutBuffer out
-        memset(&out, 0, sizeof(OutBuffer))
-        try:
-            self.run(PyBytes_AS_STRING(data), PyBytes_GET_SIZE(data), &out)
-            return PyBytes_FromStringAndSize(out.data, out.size)
-        finally:
-            out_free(&out)
-
-    def finish(self):
-        """See ``stream_py.StreamCore.finish``."""
-        cdef OutBuffer out
-        memset(&out, 0, sizeof(OutBuffer))
-        try:
-            self.finish_into(&out)
-            return PyBytes_FromStringAndSize(out.data, out.size)
-        finally:
-            out_free(&out)
 
     def settle(self):
         """See ``stream_py.StreamCore.settle``."""
@@ -98,107 +65,20 @@ cdef class StreamCore(Translator):
                 self.machine.caught(self.blocks[i], deltas, text_bytes, kept, stash)
         self.machine.begin(self)
 
-    cdef int feed_into(self, const char* data, Py_ssize_t size, OutBuffer* out) except -1:
-        return self.run(data, size, out)
-
     cdef int finish_into(self, OutBuffer* out) except -1:
-        cdef int fate = STAYS
         if self.asking:
             raise RuntimeError("a machine must not finish the core that asks it")
+        if not self.done and not self.overflow:
+            self.rest_into(out)
         if self.overflow:
             return 0
-        if not self.done and self.held.size:
-            read_block(self.scan.kind, self.held.data, self.held.size, &self.event, &self.joined)
-            if skip_blanks(self.held.data, 0, self.held.size) == self.held.size:
-                fate = GOES_ON if self.forward else STAYS
-            elif not is_complete(self.event.data, self.event.data_size):
-                self.cut = True
-            else:
-                fate = self.look(self.scan.kind, self.held.data, self.held.size, out)
-                if fate == ASKED:
-                    fate = self.ask(self.held.data, self.held.size, out)
-            if fate == GOES_ON:
-                out_append(out, self.held.data, self.held.size)
-        out_free(&self.held)
-        if not self.overflow:
-            self.asking = True
-            try:
-                self.settle()
-                append_bytes(out, self.machine.finish())
-                self.resume()
-            finally:
-                self.asking = False
-        return 0
-
-    cdef int run(self, const char* data, Py_ssize_t size, OutBuffer* out) except -1:
-        """Cut ``data`` into blocks and deal with each."""
-        cdef Py_ssize_t at = 0              # where the current block begins in data
-        cdef Py_ssize_t run_start = 0       # goes on, not yet appended: data[run_start:at)
-        cdef Py_ssize_t end, length
-        cdef const char* block
-        cdef int kind, fate
-        if self.asking:
-            raise RuntimeError("a machine must not feed the core that asks it")
-        if self.overflow or size == 0:
-            return 0
-        if self.scan.lf_owed:
-            # Owed only at the start of a read, where nothing is held and nothing is waiting to be appended.
-            self.scan.lf_owed = False
-            if data[0] == c"\n":
-                at = 1
-                run_start = 0 if self.cr_passed else 1
-        while not self.done and not self.overflow:
-            end = block_end(&self.scan, data, at, size)
-            if end < 0:
-                break
-            kind = self.scan.kind
-            next_block(&self.scan)
-            if self.held.size:
-                out_append(&self.held, data + at, end - at)
-                block = self.held.data
-                length = self.held.size
-            else:
-                block = data + at
-                length = end - at
-            if self.is_too_large(block, length):
-                self.drop_all()
-                break
-            fate = self.look(kind, block, length, out)
-            if fate != GOES_ON and at > run_start:
-                out_append(out, data + run_start, at - run_start)
-                run_start = at
-            if fate == ASKED:
-                fate = self.ask(block, length, out)
-            if fate == GOES_ON:
-                self.cr_passed = block[length - 1] == c"\r"
-            if self.held.size:
-                # What is held comes before everything in data, so there is no run yet.
-                if fate == GOES_ON:
-                    out_append(out, block, length)
-                if self.held.capacity > KEEP_HELD_BYTES:
-                    out_free(&self.held)
-                self.held.size = 0
-                run_start = end
-            elif fate == STAYS:
-                run_start = end
-            at = end
-        if at > run_start:
-            out_append(out, data + run_start, at - run_start)
-        if size > at and not self.done and not self.overflow:
-            if self.held.size + (size - at) > self.max_event_bytes:
-                return self.drop_all()
-            out_append(&self.held, data + at, size - at)
-        return 0
-
-    cdef inline bint is_too_large(self, const char* block, Py_ssize_t size) noexcept:
-        # The LF of a last CRLF is not counted: in another split of the same bytes it would not be part of the block.
-        if size >= 2 and block[size - 1] == c"\n" and block[size - 2] == c"\r":
-            size -= 1
-        return size > self.max_event_bytes
-
-    cdef int drop_all(self) except -1:
-        self.overflow = True
-        out_free(&self.held)
+        self.asking = True
+        try:
+            self.settle()
+            append_bytes(out, self.machine.finish())
+            self.resume()
+        finally:
+            self.asking = False
         return 0
 
     cdef int look(self, int kind, const char* block, Py_ssize_t size, OutBuffer* out) except -1:
@@ -395,13 +275,9 @@ cdef bytes taken(OutBuffer* buffer):
     """What is in ``buffer``, which is empty then."""
     cdef bytes data = PyBytes_FromStringAndSize(buffer.data, buffer.size)
     buffer.size = 0
-    if buffer.capacity > KEEP_HELD_BYTES:
+    if buffer.capacity > KEEP_BYTES:
         out_free(buffer)
     return data
-
-
-cdef int append_bytes(OutBuffer* out, object data) except -1:
-    return out_append(out, PyBytes_AS_STRING(<bytes?> data), PyBytes_GET_SIZE(data))
 
 
 cdef inline void write(OutBuffer* out, const char* data, Py_ssize_t size) noexcept:

@@ -217,7 +217,9 @@ class StreamCore:
                 self._cr_passed = False
                 break
             self._block(block, *read_block(kind, block), out)
-        if self._cutter.overflow and not self.done:
+        if self.done:
+            self._cutter.rest()
+        elif self._cutter.overflow:
             self.overflow = True
         return b"".join(out)
 
@@ -240,6 +242,10 @@ class StreamCore:
             out.append(self._machine.finish())
             self._resume()
         return b"".join(out)
+
+    def held_bytes(self) -> int:
+        """Bytes of the incomplete event kept inside."""
+        return self._cutter.held_bytes
 
     def settle(self) -> None:
         """Tell the machine what the lanes have carried: before anybody but this core calls it."""

@@ -1,192 +1,101 @@
 # cython: boundscheck=False, wraparound=False, initializedcheck=False
 """The compiled half of ``tap_py``: same names, same answers, same state; its docstring has the theory.
 
-When nothing is held, blocks are cut and read where they lie in the read buffer, and a run of forwarded blocks is
-appended to the output in one piece. Only the incomplete block at the end of a read is copied aside. Every ``data[i]``
-below is behind ``i < size``; that is why bounds checking is off.
+Every ``data[i]`` below is behind ``i < size``; that is why bounds checking is off.
 """
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
+from libc.stdint cimport uint64_t
 from libc.string cimport memcmp, memset
 
-from omniroute._speedups.bytescan_c cimport first_of, quoted
-from omniroute._speedups.jsonspan_c cimport (
-    Cursor, bracket_at, key_is, next_item, next_member, open_at, skip_blanks, skip_value,
+from omniroute._speedups.bytescan_c cimport quoted
+from omniroute._speedups.framing_c cimport (
+    ASKED, BARE, GOES_ON, LINES, STAYS, BlockTranslator, Event, append_bytes, begin_scan, read_block,
 )
-from omniroute._speedups.translator_c cimport OutBuffer, Translator, out_append, out_free
+from omniroute._speedups.jsonspan_c cimport Cursor, bracket_at, key_is, next_item, next_member, open_at, skip_blanks
+from omniroute._speedups.shapes_c cimport tag_in
+from omniroute._speedups.translator_c cimport OutBuffer, out_free
 
 cdef enum:
     MAX_CHOICES_BITS = 256  # tap_py.MAX_CHOICES
-
-cdef enum:
-    STREAM_START
-    BLOCK_START
-    LINE_START
-    IN_LINE
-    AFTER_CR
-    IN_JSON
-    IN_STRING
-    AFTER_BACKSLASH
-
-# out_append grows by doubling and never shrinks; a stream that held one large event would keep its size for good.
-cdef enum:
-    KEEP_HELD_BYTES = 8192
 
 MAX_EVENT_BYTES = 16 * 1024 * 1024
 MAX_CHOICES = 256
 
 
-cdef class SseTap(Translator):
+cdef class SseTap(BlockTranslator):
     """See ``tap_py.SseTap``."""
 
-    def __init__(self, *, bint hide_usage=False, Py_ssize_t choices=1, Py_ssize_t max_event_bytes=MAX_EVENT_BYTES):
+    def __init__(
+        self, *, bint hide_usage=False, Py_ssize_t choices=1, tuple tags=(), guard=None,
+        Py_ssize_t max_event_bytes=MAX_EVENT_BYTES,
+    ):
+        cdef int i
+        cdef bytes tag
+        if len(tags) > MAX_TAGS:
+            raise ValueError(f"more than {MAX_TAGS} tags")
+        begin_scan(&self.scan, "sse")
         self.hide_usage = hide_usage
         self.choices = choices
         self.max_event_bytes = max_event_bytes
         self.usage = self.model = self.error = b""
-        memset(&self.scan, 0, sizeof(Scan))
-
-    def __dealloc__(self):
-        out_free(&self.held)
-
-    def feed(self, bytes data not None):
-        """See ``tap_py.SseTap.feed``."""
-        cdef OutBuffer out
-        memset(&out, 0, sizeof(OutBuffer))
-        try:
-            self.run(PyBytes_AS_STRING(data), PyBytes_GET_SIZE(data), &out, None)
-            return PyBytes_FromStringAndSize(out.data, out.size)
-        finally:
-            out_free(&out)
+        self.make_guard = guard
+        self.tag_texts = tags
+        self.tag_count = 0 if guard is None else len(tags)
+        for i in range(len(tags)):
+            tag = tags[i]
+            self.tags[i].text = PyBytes_AS_STRING(tag)
+            self.tags[i].size = PyBytes_GET_SIZE(tag)
 
     def split(self, bytes data not None):
         """See ``tap_py.SseTap.split``."""
         cdef list blocks = []
-        self.run(PyBytes_AS_STRING(data), PyBytes_GET_SIZE(data), NULL, blocks)
-        return blocks
-
-    def finish(self):
-        """See ``tap_py.SseTap.finish``."""
         cdef OutBuffer out
         memset(&out, 0, sizeof(OutBuffer))
         try:
-            self.finish_into(&out)
-            return PyBytes_FromStringAndSize(out.data, out.size)
+            self.run(PyBytes_AS_STRING(data), PyBytes_GET_SIZE(data), &out, blocks)
         finally:
             out_free(&out)
-
-    def held_bytes(self):
-        """See ``tap_py.SseTap.held_bytes``."""
-        return self.held.size
-
-    cdef int feed_into(self, const char* data, Py_ssize_t size, OutBuffer* out) except -1:
-        return self.run(data, size, out, None)
+        return blocks
 
     cdef int finish_into(self, OutBuffer* out) except -1:
-        cdef bytes data
-        if self.held.size == 0:
-            return 0
+        if not self.done and not self.overflow:
+            self.rest_into(out)
+        if self.guarding:
+            self.guarding = False
+            append_bytes(out, self.guard.finish())
+        return 0
+
+    cdef int look(self, int kind, const char* block, Py_ssize_t size, OutBuffer* out) except -1:
+        read_block(kind, block, size, &self.event, &self.joined)
+        if self.event.data_size == 0:
+            return GOES_ON
+        if not self.read(self.event.data, self.event.data_size):
+            return STAYS
+        if self.guarding or (
+            self.tag_count and tag_in(self.event.data, self.event.data_size, True, self.tags, self.tag_count)
+        ):
+            return ASKED
+        return GOES_ON
+
+    cdef int ask(self, const char* block, Py_ssize_t size, OutBuffer* out) except -1:
+        cdef bytes name = PyBytes_FromStringAndSize(self.event.name, self.event.name_size)
+        cdef bytes data = PyBytes_FromStringAndSize(self.event.data, self.event.data_size)
+        cdef bytes whole = PyBytes_FromStringAndSize(block, size)
+        cdef bytes passed
+        self.asking = True
         try:
-            data = data_of(self.held.data, self.held.size)
-            if not is_complete(PyBytes_AS_STRING(data), PyBytes_GET_SIZE(data)):
-                self.cut = True
-            elif self.read(PyBytes_AS_STRING(data), PyBytes_GET_SIZE(data)):
-                out_append(out, self.held.data, self.held.size)
+            if self.guard is None:
+                self.guard = self.make_guard()
+            passed = self.guard.forward(name, data, whole)
+            self.guarding = self.guard.holding
         finally:
-            out_free(&self.held)
-        return 0
-
-    cdef int run(self, const char* data, Py_ssize_t size, OutBuffer* out, list blocks) except -1:
-        """Cut ``data`` into blocks, read each, give what is forwarded to ``out`` (or one by one to ``blocks``)."""
-        cdef Py_ssize_t at = 0              # where the current block begins in data
-        cdef Py_ssize_t run_start = 0       # forwarded, not yet appended: data[run_start:at)
-        cdef Py_ssize_t end, length, counted
-        cdef const char* block
-        cdef int lines
-        if self.overflow:
-            return 0
-        while True:
-            if self.scan.lf_owed and at < size:
-                self.scan.lf_owed = False
-                if data[at] == c"\n":
-                    # Owed only at the start of a read, where nothing is held and nothing is waiting to be appended.
-                    at += 1
-                    if self.hidden_last:
-                        run_start = at
-                    elif blocks is not None:
-                        blocks.append(b"\n")
-            end = block_end(&self.scan, data, at, size)
-            if end < 0:
-                break
-            lines = self.scan.lines
-            self.scan.state = BLOCK_START
-            self.scan.lines = 0
-            if self.held.size:
-                out_append(&self.held, data + at, end - at)
-                block = self.held.data
-                length = self.held.size
-            else:
-                block = data + at
-                length = end - at
-            # The LF of a last CRLF is not counted: in another split it would not be part of the block.
-            counted = length
-            if length >= 2 and block[length - 1] == c"\n" and block[length - 2] == c"\r":
-                counted -= 1
-            if counted > self.max_event_bytes:
-                if blocks is None and at > run_start:
-                    out_append(out, data + run_start, at - run_start)
-                return self.drop_all()
-            self.hidden_last = not self.read_block(block, length, lines)
-            if self.held.size:
-                # What is held comes before everything in data, so there is no run yet.
-                if not self.hidden_last:
-                    if blocks is None:
-                        out_append(out, block, length)
-                    else:
-                        blocks.append(PyBytes_FromStringAndSize(block, length))
-                if self.held.capacity > KEEP_HELD_BYTES:
-                    out_free(&self.held)
-                self.held.size = 0
-                run_start = end
-            elif self.hidden_last:
-                if blocks is None and at > run_start:
-                    out_append(out, data + run_start, at - run_start)
-                run_start = end
-            elif blocks is not None:
-                blocks.append(PyBytes_FromStringAndSize(block, length))
-            at = end
-        if blocks is None and at > run_start:
-            out_append(out, data + run_start, at - run_start)
-        if size > at:
-            if self.held.size + (size - at) > self.max_event_bytes:
-                return self.drop_all()
-            out_append(&self.held, data + at, size - at)
-        return 0
-
-    cdef int drop_all(self) except -1:
-        self.overflow = True
-        out_free(&self.held)
-        return 0
-
-    cdef int read_block(self, const char* block, Py_ssize_t size, int lines) except -1:
-        """Note what a whole block says; 0 if it is to be left out."""
-        cdef Py_ssize_t end
-        cdef bytes joined
-        if lines == 0 and block[0] != c"{" and block[0] != c"\xef":
-            return 1  # a blank line
-        if lines == 1:
-            if block[0] == c":":
-                return 1
-            if size > 5 and memcmp(block, b"data:", 5) == 0:
-                # One data line and a blank one, all but a handful of events: the data is where it lies.
-                end = size
-                while end > 5 and (block[end - 1] == c"\n" or block[end - 1] == c"\r"):
-                    end -= 1
-                if block[5] == c" " and end > 5:
-                    return self.read(block + 6, end - 6)
-                return self.read(block + 5, end - 5)
-        joined = data_of(block, size)
-        return self.read(PyBytes_AS_STRING(joined), PyBytes_GET_SIZE(joined))
+            self.asking = False
+        if passed is whole:
+            return GOES_ON
+        append_bytes(out, passed)
+        self.cr_passed = passed.endswith(b"\r")
+        return STAYS
 
     cdef int read(self, const char* data, Py_ssize_t size) except -1:
         """Note what an event's data says; 0 if the event is to be left out."""
@@ -195,8 +104,6 @@ cdef class SseTap(Translator):
         cdef Py_ssize_t usage = 0, usage_end = 0, error = 0, error_end = 0, model = 0, model_end = 0
         cdef Py_ssize_t choices = 0, choices_end = 0, groq = 0, groq_end = 0
         cdef bint failed, is_usage
-        if size == 0:
-            return 1
         self.events += 1
         if is_done(data, size):
             self.done = True
@@ -268,66 +175,19 @@ cdef class SseTap(Translator):
         return place
 
 
-def event_data(bytes event not None):
+def event_data(bytes block not None):
     """See ``tap_py.event_data``."""
-    return data_of(PyBytes_AS_STRING(event), PyBytes_GET_SIZE(event))
-
-
-cdef Py_ssize_t block_end(Scan* scan, const char* data, Py_ssize_t at, Py_ssize_t size) noexcept nogil:
-    """Offset just after the end of the block in progress, -1 while it is incomplete (``scan`` knows how far it is)."""
-    cdef char byte
-    while at < size:
-        byte = data[at]
-        if scan.state == IN_LINE:
-            at = first_of(data, at, size, c"\n", c"\r")
-            if at == size:
-                return -1
-            scan.state = AFTER_CR if data[at] == c"\r" else LINE_START
-            scan.lines += 1
-            at += 1
-        elif scan.state == LINE_START or scan.state == BLOCK_START:
-            if byte == c"\n":
-                return at + 1
-            if byte == c"\r":
-                if at + 1 == size:
-                    scan.lf_owed = True
-                    return size
-                return at + 2 if data[at + 1] == c"\n" else at + 1
-            if byte == c"{" and scan.state == BLOCK_START:
-                scan.state = IN_JSON
-                scan.open_brackets = 0
-            else:
-                scan.state = IN_LINE
-        elif scan.state == AFTER_CR:
-            at += byte == c"\n"
-            scan.state = LINE_START
-        elif scan.state == IN_STRING:
-            at = first_of(data, at, size, c'"', c"\\")
-            if at < size:
-                scan.state = IN_JSON if data[at] == c'"' else AFTER_BACKSLASH
-                at += 1
-        elif scan.state == AFTER_BACKSLASH:
-            scan.state = IN_STRING
-            at += 1
-        elif scan.state == IN_JSON:
-            at += 1
-            if byte == c'"':
-                scan.state = IN_STRING
-            elif byte == c"{" or byte == c"[":
-                scan.open_brackets += 1
-            elif byte == c"}" or byte == c"]":
-                scan.open_brackets -= 1
-                if scan.open_brackets == 0:
-                    return at
-        elif byte == (<const char*> b"\xef\xbb\xbf")[scan.bom]:  # STREAM_START
-            at += 1
-            scan.bom += 1
-            if scan.bom == 3:
-                scan.state = BLOCK_START
-        else:
-            # Part of a mark is no mark but the beginning of a line.
-            scan.state = IN_LINE if scan.bom else BLOCK_START
-    return -1
+    cdef Event event
+    cdef OutBuffer joined
+    cdef const char* data = PyBytes_AS_STRING(block)
+    cdef Py_ssize_t size = PyBytes_GET_SIZE(block)
+    cdef Py_ssize_t at = bracket_at(data, size)
+    memset(&joined, 0, sizeof(OutBuffer))
+    try:
+        read_block(BARE if at < size and data[at] == c"{" else LINES, data, size, &event, &joined)
+        return PyBytes_FromStringAndSize(event.data, event.data_size)
+    finally:
+        out_free(&joined)
 
 
 cdef bint is_done(const char* data, Py_ssize_t size) noexcept nogil:
@@ -380,89 +240,3 @@ cdef int small_number(const char* data, Py_ssize_t size) noexcept nogil:
             return -1
         number = number * 10 + (data[i] - c"0")
     return number
-
-
-cdef bytes data_of(const char* event, Py_ssize_t size):
-    """``event_data`` for any number of lines."""
-    cdef Py_ssize_t at = 0, end, start
-    cdef list values
-    cdef bytes only = b""
-    cdef int found = 0
-    if size >= 3 and memcmp(event, b"\xef\xbb\xbf", 3) == 0:
-        at = 3
-    if at < size and event[at] == c"{":
-        return PyBytes_FromStringAndSize(event + at, size - at)
-    values = None
-    while at < size:
-        end = first_of(event, at, size, c"\n", c"\r")
-        start = -1
-        if end - at >= 5 and memcmp(event + at, b"data:", 5) == 0:
-            start = at + 6 if end - at > 5 and event[at + 5] == c" " else at + 5
-        elif end - at == 4 and memcmp(event + at, b"data", 4) == 0:
-            start = end
-        if start >= 0:
-            found += 1
-            if found == 2:
-                values = [only]
-            only = PyBytes_FromStringAndSize(event + start, end - start)
-            if found >= 2:
-                values.append(only)
-        at = end + 1
-        if end + 1 < size and event[end] == c"\r" and event[end + 1] == c"\n":
-            at += 1
-    return only if found < 2 else b"\n".join(values)
-
-
-cdef bint is_complete(const char* data, Py_ssize_t size):
-    """Whether the data of an unterminated event is all there (tap_py._is_complete)."""
-    cdef Cursor cursor
-    cdef Py_ssize_t at = skip_blanks(data, 0, size)
-    if is_done(data, size):
-        return True
-    while size > at and skip_blanks(data, size - 1, size) == size:
-        size -= 1
-    if at == size:
-        return False
-    if data[at] == c"{" or data[at] == c"[" or data[at] == c'"':
-        memset(&cursor, 0, sizeof(Cursor))
-        cursor.data = data
-        cursor.size = size
-        cursor.at = at
-        return skip_value(&cursor, 0) and cursor.at == size
-    return is_scalar(data + at, size - at)
-
-
-cdef bint is_scalar(const char* data, Py_ssize_t size) noexcept nogil:
-    """A JSON number, true, false or null, and nothing else."""
-    cdef Py_ssize_t at = 0, digits
-    if (size == 4 and (memcmp(data, b"true", 4) == 0 or memcmp(data, b"null", 4) == 0)) or (
-        size == 5 and memcmp(data, b"false", 5) == 0
-    ):
-        return True
-    if at < size and data[at] == c"-":
-        at += 1
-    digits = count_digits(data, at, size)
-    if digits == 0 or (digits > 1 and data[at] == c"0"):
-        return False
-    at += digits
-    if at < size and data[at] == c".":
-        digits = count_digits(data, at + 1, size)
-        if digits == 0:
-            return False
-        at += 1 + digits
-    if at < size and (data[at] == c"e" or data[at] == c"E"):
-        at += 1
-        if at < size and (data[at] == c"+" or data[at] == c"-"):
-            at += 1
-        digits = count_digits(data, at, size)
-        if digits == 0:
-            return False
-        at += digits
-    return at == size
-
-
-cdef inline Py_ssize_t count_digits(const char* data, Py_ssize_t at, Py_ssize_t size) noexcept nogil:
-    cdef Py_ssize_t start = at
-    while at < size and data[at] >= c"0" and data[at] <= c"9":
-        at += 1
-    return at - start

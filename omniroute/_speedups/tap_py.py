@@ -1,30 +1,34 @@
 """Read along an OpenAI Chat SSE stream without changing it. This is the specification; ``tap_c`` is the speed.
 
-Bytes in, the same bytes out, whole events only. On the side: usage, in-band errors, finish reasons, the end mark. The
-only thing ever left out is the usage chunk the gateway itself asked for (``hide_usage``). Framing rules: SSE as in
-WHATWG HTML §9.2.6 plus what vendors do (LF, CRLF, CR and mixes; comments; a byte-order mark; a bare JSON object
-instead of an event).
+Bytes in, the same bytes out, whole blocks only (``framing_py``). On the side: usage, in-band errors, finish reasons,
+the end mark. What is left out is the usage chunk the gateway itself asked for (``hide_usage``). What may hold a tag is
+the guard's to judge. After the end mark nothing is read.
 
 Theory of operation
 -------------------
-A **block** is what is forwarded in one piece: the lines up to and including a blank line (an event, a comment, a blank
-line alone), or a bare JSON object: one that begins a block and ends at its closing bracket. A blank line that ends
-with CR is complete at once; should an LF follow in the next read, it is forwarded (or left out) with the block it
-belongs to.
+A stream core (``stream_py``) can forward as well, for every dialect, and calls its machine for the few events that are
+no text. This reader knows one dialect and reads those itself: a short stream costs a sixth (``perf.stream_bench``).
 
 Most events are text deltas and say nothing the tap wants. So an event's data is first searched for the **needles**,
 the quoted names ``"usage"``, ``"error"``, ``"finish_reason"`` (and ``"model"`` until it is known) that are not followed
 by ``: null``; only data that holds one is walked as JSON. A needle inside a text is harmless: the walk reads only
 top-level members and those of ``choices`` items. A name whose letters are spelled with escapes is read if another
 needle caused the walk. Data that is not one well-formed JSON object is forwarded and not read.
+
+The guard is made when the first event comes in which one of ``tags`` may begin (``shapes_py.may_hold``: anywhere in the
+data, for whoever knows what is text to judge), and is handed such events, and all that follow while it holds
+something back.
 """
 
 from __future__ import annotations
 
 import re
-from typing import Final
+from collections.abc import Callable
+from typing import Final, Protocol
 
-from omniroute._speedups.jsonspan_py import BOM, item_spans, spans, value_end
+from omniroute._speedups.framing_py import BARE, BLANKS, LATE, LINES, Cutter, is_complete, read_block
+from omniroute._speedups.jsonspan_py import BOM, item_spans, spans
+from omniroute._speedups.shapes_py import may_hold
 
 MAX_EVENT_BYTES: Final = 16 * 1024 * 1024
 """An image part arrives as one line of megabytes; more than this is not an event any vendor sends."""
@@ -32,24 +36,27 @@ MAX_EVENT_BYTES: Final = 16 * 1024 * 1024
 MAX_CHOICES: Final = 256
 """Choices whose finish is counted; OpenAI's own limit of ``n`` is 128."""
 
-_NEEDLE: Final = re.compile(rb'"(?:usage|error|finish_reason)"(?![ \t\r\n]*+:[ \t\r\n]*+null)')
-_LINE_END: Final = re.compile(rb"\r\n|\n|\r")
-_CR_OR_LF: Final = re.compile(rb"[\r\n]")
-_JSON_MARK: Final = re.compile(rb'["\\{}\[\]]')
-_JSON_SCALAR: Final = re.compile(rb"true|false|null|-?(?:0|[1-9][0-9]*+)(?:\.[0-9]++)?(?:[eE][+-]?[0-9]++)?")
-_BLANKS: Final = b" \t\r\n"
-_CR: Final = 13
-_LF: Final = 10
+MAX_TAGS: Final = 4
+"""There is one that opens and one that closes."""
 
-# Where the scan for a block's end stands.
-_STREAM_START: Final = 0  # nothing but a possible byte-order mark has been seen
-_BLOCK_START: Final = 1
-_LINE_START: Final = 2
-_IN_LINE: Final = 3
-_AFTER_CR: Final = 4  # a line (not a blank one) ended with CR: an LF here belongs to it
-_IN_JSON: Final = 5
-_IN_STRING: Final = 6
-_AFTER_BACKSLASH: Final = 7
+_NEEDLE: Final = re.compile(rb'"(?:usage|error|finish_reason)"(?![ \t\r\n]*+:[ \t\r\n]*+null)')
+
+
+class Guard(Protocol):
+    """Who judges what may be a tag; ``translate.observer.Observer`` is one."""
+
+    @property
+    def holding(self) -> bool:
+        """Something is held back: the next event must come to it."""
+        ...
+
+    def forward(self, name: bytes, data: bytes, block: bytes) -> bytes:
+        """What goes on for an event: ``block`` itself, something in its place, or b""."""
+        ...
+
+    def finish(self) -> bytes:
+        """What was held back, at the end of the body."""
+        ...
 
 
 class SseTap:
@@ -66,167 +73,105 @@ class SseTap:
     cut: bool  # after finish(): the last event was incomplete and was dropped
 
     __slots__ = (
-        "_at", "_choices", "_depth", "_finished_choices", "_held", "_hidden_last", "_hide_usage", "_lf_owed",
-        "_max_event_bytes", "_state", "cut", "done", "error", "events", "finished", "finishes", "model", "overflow",
-        "usage",
+        "_choices", "_cr_passed", "_cutter", "_finished_choices", "_guard", "_guarding", "_hide_usage", "_make_guard",
+        "_tags", "cut", "done", "error", "events", "finished", "finishes", "model", "overflow", "usage",
     )  # fmt: skip
 
-    def __init__(self, *, hide_usage: bool = False, choices: int = 1, max_event_bytes: int = MAX_EVENT_BYTES) -> None:
+    def __init__(
+        self,
+        *,
+        hide_usage: bool = False,
+        choices: int = 1,
+        tags: tuple[bytes, ...] = (),
+        guard: Callable[[], Guard] | None = None,
+        max_event_bytes: int = MAX_EVENT_BYTES,
+    ) -> None:
         """``hide_usage``: drop events whose ``choices`` is ``[]`` and whose ``usage`` is an object.
 
-        ``choices``: the request's n.
+        ``choices``: the request's n. ``guard`` is called at most once, and not without ``tags``. Raises ValueError for
+        more than MAX_TAGS of them.
         """
+        if len(tags) > MAX_TAGS:
+            raise ValueError(f"more than {MAX_TAGS} tags")
         self._hide_usage = hide_usage
         self._choices = choices
-        self._max_event_bytes = max_event_bytes
-        self._held = bytearray()
-        self._state = _STREAM_START
-        self._at = 0  # bytes of _held already looked at
-        self._depth = 0  # open brackets of a bare JSON object
-        self._lf_owed = False  # the last block ended with CR
-        self._hidden_last = False
+        self._tags = tags
+        self._make_guard = guard
+        self._guard: Guard | None = None
+        self._guarding = False
+        self._cutter = Cutter("sse", max_event_bytes)
+        self._cr_passed = False  # the last block went on and ended with CR: its LF may follow
         self._finished_choices: set[int] = set()
         self.usage = self.model = self.error = b""
         self.done = self.finished = self.overflow = self.cut = False
         self.finishes = self.events = 0
 
     def feed(self, data: bytes) -> bytes:
-        """The bytes of every event completed by ``data`` (any split, even inside a CRLF or a UTF-8 sequence)."""
+        """The bytes of every block completed by ``data`` (any split, even inside a CRLF or a UTF-8 sequence)."""
         return b"".join(self.split(data))
 
     def split(self, data: bytes) -> list[bytes]:
         """As :meth:`feed`, one item a block: ``b"".join(split(d)) == feed(d)``, same state after."""
         blocks: list[bytes] = []
-        if self.overflow:
+        if self.overflow or (self.done and not self._cr_passed):
             return blocks
-        self._held += data
-        while True:
-            if self._lf_owed and self._held:
-                self._lf_owed = False
-                if self._held[0] == _LF:
-                    del self._held[0]
-                    if not self._hidden_last:
-                        blocks.append(b"\n")
-            end = self._block_end()
-            if end == 0:
+        for kind, block in self._cutter.cut(data):
+            if kind == LATE:
+                if self._cr_passed:
+                    blocks.append(block)
+                continue
+            if self.done:
+                self._cr_passed = False
                 break
-            block = bytes(self._held[:end])
-            del self._held[:end]
-            self._at = 0
-            self._state = _BLOCK_START
-            # The LF of a last CRLF is not counted: in another split of the same bytes it would not be part of the
-            # block.
-            if end - block.endswith(b"\r\n") > self._max_event_bytes:
-                self._drop_all()
-                return blocks
-            self._hidden_last = not self._read(event_data(block))
-            if not self._hidden_last:
-                blocks.append(block)
-        if len(self._held) > self._max_event_bytes:
-            self._drop_all()
+            passed = self._passed(block, *read_block(kind, block))
+            self._cr_passed = passed.endswith(b"\r")
+            if passed:
+                blocks.append(passed)
+        if self.done:
+            self._cutter.rest()
+        self.overflow = self._cutter.overflow and not self.done
         return blocks
 
     def finish(self) -> bytes:
         """At the end of the body: an unterminated last event if its data is complete JSON or ``[DONE]``.
 
-        It is returned as it came, without the blank line it lacks. Anything else that is left gives b"" and ``cut``.
+        It is returned as it came, without the blank line it lacks. Anything else that is left, but blanks, gives b""
+        and ``cut``.
         """
-        rest = bytes(self._held)
-        self._held.clear()
-        self._at = 0
-        if not rest:
-            return b""
-        data = event_data(rest)
-        if not _is_complete(data):
-            self.cut = True
-            return b""
-        return rest if self._read(data) else b""
+        kind, rest = self._cutter.rest()
+        last = b""
+        if rest and not self.done:
+            name, data = read_block(kind, rest)
+            if is_complete(data) or not rest.strip(BLANKS):
+                last = self._passed(rest, name, data)
+            else:
+                self.cut = True
+        if self._guarding and self._guard is not None:
+            self._guarding = False
+            last += self._guard.finish()
+        return last
 
     def held_bytes(self) -> int:
         """Bytes of the incomplete event kept inside."""
-        return len(self._held)
+        return self._cutter.held_bytes
 
-    def _drop_all(self) -> None:
-        self.overflow = True
-        self._held.clear()
-
-    def _block_end(self) -> int:
-        """Length of the first block of what is held, 0 while it is incomplete; remembers how far it has looked."""
-        held = self._held
-        if self._state == _STREAM_START and not self._skip_bom():
-            return 0
-        while self._at < len(held):
-            byte = held[self._at]
-            if self._state == _AFTER_CR:
-                self._at += byte == _LF
-                self._state = _LINE_START
-            elif self._state in (_BLOCK_START, _LINE_START):
-                if byte in (_CR, _LF):
-                    return self._blank_line_end(byte)
-                self._state = _IN_JSON if byte == ord("{") and self._state == _BLOCK_START else _IN_LINE
-                self._depth = 0
-            elif self._state == _IN_LINE:
-                found = _CR_OR_LF.search(held, self._at)
-                if found is None:
-                    self._at = len(held)
-                else:
-                    self._at = found.end()
-                    self._state = _AFTER_CR if held[found.start()] == _CR else _LINE_START
-            elif self._json_step():
-                return self._at
-        return 0
-
-    def _skip_bom(self) -> bool:
-        """False while what is held may still become a byte-order mark."""
-        held = self._held
-        if held[: len(BOM)] == BOM[: len(held)]:
-            if len(held) < len(BOM):
-                return False
-            self._at = len(BOM)
-        self._state = _BLOCK_START
-        return True
-
-    def _blank_line_end(self, byte: int) -> int:
-        end = self._at + 1
-        if byte == _CR:
-            if end == len(self._held):
-                self._lf_owed = True
-            else:
-                end += self._held[end] == _LF
-        return end
-
-    def _json_step(self) -> bool:
-        """One mark further in a bare JSON object; True when that was its last bracket."""
-        if self._state == _AFTER_BACKSLASH:
-            self._at += 1
-            self._state = _IN_STRING
-            return False
-        found = _JSON_MARK.search(self._held, self._at)
-        if found is None:
-            self._at = len(self._held)
-            return False
-        self._at = found.end()
-        mark = found.group()
-        if self._state == _IN_STRING:
-            if mark == b'"':
-                self._state = _IN_JSON
-            elif mark == b"\\":
-                self._state = _AFTER_BACKSLASH
-        elif mark == b'"':
-            self._state = _IN_STRING
-        elif mark in b"{[":
-            self._depth += 1
-        elif mark in b"}]":
-            self._depth -= 1
-            return self._depth == 0
-        return False
+    def _passed(self, block: bytes, name: bytes, data: bytes) -> bytes:
+        """What goes on for a block."""
+        if not self._read(data):
+            return b""
+        if not data or self._make_guard is None or not (self._guarding or may_hold(data, self._tags)):
+            return block
+        guard = self._guard = self._guard or self._make_guard()
+        passed = guard.forward(name, data, block)
+        self._guarding = guard.holding
+        return passed
 
     def _read(self, data: bytes) -> bool:
         """Note what an event's data says; False if the event is to be left out."""
         if not data:
             return True
         self.events += 1
-        if data.strip(_BLANKS) == b"[DONE]":
+        if data.strip(BLANKS) == b"[DONE]":
             self.done = True
             return True
         return self._read_chunk(data)
@@ -271,29 +216,6 @@ class SseTap:
             self.finished = self.finishes >= self._choices
 
 
-def event_data(event: bytes) -> bytes:
-    """The data lines of one complete SSE event, joined with LF; b"" for a comment block; bare JSON is its own data."""
-    if event.startswith(BOM):
-        event = event[len(BOM) :]
-    if event.startswith(b"{"):
-        return event
-    values: list[bytes] = []
-    for line in _LINE_END.split(event):
-        if line == b"data":
-            values.append(b"")
-        elif line.startswith(b"data:"):
-            values.append(line[6 if line.startswith(b" ", 5) else 5 :])
-    return b"\n".join(values)
-
-
-def _is_complete(data: bytes) -> bool:
-    """Whether the data of an unterminated event is all there: ``[DONE]``, or JSON whose structure is closed."""
-    data = data.strip(_BLANKS)
-    if data == b"[DONE]":
-        return True
-    if not data.startswith((b"{", b"[", b'"')):
-        return _JSON_SCALAR.fullmatch(data) is not None
-    try:
-        return value_end(data, 0) == len(data)
-    except ValueError:
-        return False
+def event_data(block: bytes) -> bytes:
+    """The data lines of one block, joined with LF; b"" for comments; bare JSON is its own data."""
+    return read_block(BARE if block.removeprefix(BOM).lstrip(BLANKS).startswith(b"{") else LINES, block)[1]

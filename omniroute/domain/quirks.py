@@ -36,6 +36,8 @@ class Quirks(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defau
     """``temperature``, ``top_p`` and ``top_k`` are accepted."""
     anthropic_prefill: bool = True
     """The last message may be the assistant's."""
+    anthropic_threads: bool = False
+    """The service keeps message threads (beta), so ``thread`` may be passed on to it."""
     effort_budgets: tuple[int, int, int] = (1024, 10240, 131072)
     """Thinking tokens for effort low, medium, high."""
     gemini_thinking: Literal["level", "budget"] = "budget"
@@ -53,6 +55,7 @@ PRESETS: Final[Mapping[str, Quirks]] = MappingProxyType(
     {
         "openai": Quirks(max_tokens_field="max_completion_tokens", developer_role=True, responses_store=True),
         "azure": Quirks(max_tokens_field="max_completion_tokens", developer_role=True, responses_store=True),
+        "anthropic": Quirks(anthropic_threads=True),
         "openrouter": Quirks(reasoning_details=True, chat_cache_control=True, chat_top_k=True),
         "deepseek": Quirks(reasoning_echo="optional"),
         "mistral": Quirks(mistral=True),

@@ -7,7 +7,6 @@ found are written anew, with that part of their text missing.
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Sequence
 from typing import Final
 
@@ -95,17 +94,23 @@ class Observer(Facts):
 
     __slots__ = ("_begun", "_decoder", "_held_bytes", "_identity", "_peeked", "_queue", "_watched", "told")
 
-    def __init__(self, decoder: StreamDecoder, identity: Identity, peeked: Peeked) -> None:
+    def __init__(self, decoder: StreamDecoder, identity: Identity | None, peeked: Peeked) -> None:
+        """Without an ``identity`` tags are cut, and nothing else is hidden or put in another's place."""
         super().__init__(peeked.choices)
         self._decoder = decoder
         self._identity = identity
         self._peeked = peeked
         self._begun = False
-        self._queue: deque[_Held] = deque()
+        self._queue: list[_Held] = []
         self._held_bytes = 0
         self._watched: dict[int, _Watched] = {}
         self.told = False
         """The failure was in the stream, so the client has been told; otherwise somebody has to."""
+
+    @property
+    def holding(self) -> bool:
+        """Something is held back until it is known whether it is a tag."""
+        return bool(self._queue)
 
     @property
     def finished(self) -> bool:
@@ -122,12 +127,13 @@ class Observer(Facts):
         # An error may be told in two events, and an end mark may follow the last one: only that is sure to be the end.
         self.done = data.strip() == b"[DONE]"
         first, self._begun = not self._begun, True
+        identity = self._identity
         # A document on its own, no event and no line: it ends with its bracket.
-        if first and self._identity.unfold is not None and block.endswith(b"}") and block.lstrip(_BLANKS)[:1] == b"{":
-            stream = self._identity.unfold(strip_tags(data))
+        if first and identity and identity.unfold and block.endswith(b"}") and block.lstrip(_BLANKS)[:1] == b"{":
+            stream = identity.unfold(strip_tags(data))
             if stream is not None:
                 return stream
-        if self._identity.hide is None or not self._identity.hide(data, self._peeked):
+        if not (identity and identity.hide and identity.hide(data, self._peeked)):
             self._queue.append(_Held(name, data, block, texts))
             self._held_bytes += len(block)
         if self._ended or self.done or self._held_bytes > HELD_BYTES:
@@ -184,10 +190,14 @@ class Observer(Facts):
 
     def _released(self) -> bytes:
         out: list[bytes] = []
-        while self._queue and self._queue[0].decided:
-            held = self._queue.popleft()
+        released = 0
+        for held in self._queue:
+            if not held.decided:
+                break
+            released += 1
             self._held_bytes -= len(held.block)
             out.append(held.written())
-            if self._queue and held.block.endswith(b"\r") and b"\r\n" in held.block:
+            if released < len(self._queue) and held.block.endswith(b"\r") and b"\r\n" in held.block:
                 out.append(b"\n")  # came in the next read, while the block was held: a core only lets it follow its CR
+        del self._queue[:released]
         return b"".join(out)

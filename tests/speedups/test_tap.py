@@ -343,6 +343,95 @@ def test_recordings_tell_what_they_should() -> None:
         assert bool(told["usage"]) is not unasked or path.parent.name == "provider", path
 
 
+class Holder:
+    """A guard that holds events with ``<`` back until one with ``>`` comes, and gives them on in capitals."""
+
+    def __init__(self) -> None:
+        self.held: list[bytes] = []
+        self.seen: list[bytes] = []
+
+    @property
+    def holding(self) -> bool:
+        return bool(self.held)
+
+    def forward(self, name: bytes, data: bytes, block: bytes) -> bytes:
+        self.seen.append(name + data)
+        if not self.held and b"<" not in data:
+            return block
+        self.held.append(block.upper())
+        return self.finish() if b">" in data else b""
+
+    def finish(self) -> bytes:
+        held, self.held = self.held, []
+        return b"".join(held)
+
+
+GUARDED: Final = (b"<tag>", b"</tag>")
+
+
+def guarded(half: ModuleType, pieces: list[bytes], **options: object) -> tuple[bytes, list[Holder]]:
+    made: list[Holder] = []
+
+    def make() -> Holder:
+        made.append(Holder())
+        return made[-1]
+
+    out, _ = run(half, pieces, tags=GUARDED, guard=make, **options)
+    return out, made
+
+
+def said(text: bytes) -> bytes:
+    return b'data: {"choices":[{"delta":{"content":"%b"}}]}\n\n' % text
+
+
+def test_what_may_be_a_tag_is_the_guards(tap: ModuleType) -> None:
+    body = b"".join(map(said, (b"a <b", b"c<", b"d", b": e", b"/tag>", b"<x>", b"f"))) + b": c\n\n" + DONE
+    held = b"".join(map(said, (b"c<", b"d", b": e", b"/tag>"))).upper()
+    expected = said(b"a <b") + held + said(b"<x>") + said(b"f") + b": c\n\n" + DONE
+    for place in range(len(body)):
+        out, made = guarded(tap, cut(body, place))
+        assert out == expected
+        assert [len(holder.seen) for holder in made] == [4]
+    assert guarded(tap, [said(b"plain")])[1] == []
+    out, made = guarded(tap, [said(b"a<"), said(b"b>"), said(b"c"), said(b"d\\u003Ct"), said(b"\\u003cno")])
+    assert out == said(b"a<").upper() + said(b"b>").upper() + b"".join(map(said, (b"c", b"d\\u003Ct", b"\\u003cno")))
+    assert [len(holder.seen) for holder in made] == [3]
+
+
+def test_what_the_guard_holds_at_the_end_comes_out(tap: ModuleType) -> None:
+    assert guarded(tap, [said(b"a<")])[0] == said(b"a<").upper()
+    assert guarded(tap, [said(b"a<") + DONE])[0] == (said(b"a<") + DONE).upper()
+    assert guarded(tap, [said(b"a<")[:-2]])[0] == said(b"a<")[:-2].upper()
+
+
+def test_what_is_read_and_hidden_is_so_beside_the_guard(tap: ModuleType) -> None:
+    made: list[Holder] = []
+    out, told = run(
+        tap,
+        [said(b"<") + USAGE + STOP + said(b">")],
+        hide_usage=True,
+        tags=GUARDED,
+        guard=lambda: made.append(Holder()) or made[-1],  # type: ignore[func-returns-value]
+    )
+    assert out == (said(b"<") + STOP + said(b">")).upper()
+    assert (told["usage"], told["finished"], told["events"]) == (b'{"prompt_tokens":5,"completion_tokens":7}', True, 4)
+
+
+def test_a_guard_without_tags_and_tags_without_a_guard(tap: ModuleType) -> None:
+    assert run(tap, [said(b"<tag>")], tags=GUARDED)[0] == said(b"<tag>")
+    assert run(tap, [said(b"<tag>")], guard=Holder)[0] == said(b"<tag>")
+    with pytest.raises(ValueError, match="tags"):
+        tap.SseTap(tags=(b"<",) * 5)
+
+
+def test_nothing_is_read_after_the_end_mark(tap: ModuleType) -> None:
+    for end in (b"\n\n", b"\r\n\r\n", b"\r\r"):
+        body = DELTA + b"data: [DONE]" + end
+        for place in range(len(body), len(body + USAGE)):
+            out, told = run(tap, cut(body + USAGE, place))
+            assert (out, told["done"], told["usage"], told["events"]) == (body, True, b"", 2)
+
+
 MARKS: Final = (
     b"\n", b"\r", b"\r\n", b"\n\n", b"data: ", b"data:", b"data", b"event: error", b": c", b"\xef\xbb\xbf", b"\xef",
     b"{", b"}", b"[", b"]", b'"', b"\\", b",", b":", b" ", b"null", b"[DONE]",
@@ -366,7 +455,7 @@ def test_twins_agree_at_every_split(data: bytes, places: list[int], hide: bool, 
     options = {"hide_usage": hide, "choices": 2, "max_event_bytes": limit}
     told = [run(half, split, **options) for half in HALVES for split in ([data], cut(data, *places))]
     assert told == [told[0]] * len(told)
-    if not hide and not told[0][1]["overflow"] and not told[0][1]["cut"]:
+    if not hide and not (told[0][1]["overflow"] or told[0][1]["cut"] or told[0][1]["done"]):
         assert told[0][0] == data
     plain, compiled = (half.SseTap(**options) for half in HALVES)
     for piece in cut(data, *places):

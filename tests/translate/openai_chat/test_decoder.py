@@ -338,21 +338,9 @@ def test_text_stays_as_it_was_escaped(escaped: bytes, text: bytes) -> None:
 
 
 def test_calls_and_choices_are_bounded() -> None:
-    calls = [
-        {"index": number, "id": str(number), "function": {"name": "f", "arguments": "{}"}} for number in range(300)
-    ]
-    data = [chunk({"tool_calls": calls}) for _ in range(2)]
-    more = [
-        chunk(
-            {
-                "tool_calls": [
-                    one | {"index": place + 300 * n, "id": f"{n}_{place}"} for place, one in enumerate(calls[:250])
-                ]
-            }
-        )
-        for n in range(1, 9)
-    ]
-    opened = [event for event in read([*data, *more]) if isinstance(event, Open)]
+    calls = [{"index": n, "id": str(n), "function": {"name": "f", "arguments": "{}"}} for n in range(1300)]
+    data = [chunk({"tool_calls": calls[first : first + 260]}) for first in range(0, 1300, 260)]
+    opened = [event for event in read(data) if isinstance(event, Open)]
     assert len(opened) == 1024
     assert [event for event in read([chunk({"content": "a"}, index=256)]) if isinstance(event, Open)] == []
 

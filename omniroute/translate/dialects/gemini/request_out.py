@@ -13,6 +13,7 @@ from omniroute.translate.canonical import ChatRequest, Format, Json, ServerTool,
 from omniroute.translate.dialect import Outgoing
 from omniroute.translate.dialects.gemini import peek
 from omniroute.translate.dialects.gemini.contents_out import INPUT, ContentsWriter
+from omniroute.translate.dialects.gemini.generation import quirks_of
 from omniroute.translate.dialects.gemini.schema import (
     NOTHING,
     Content,
@@ -64,6 +65,7 @@ def write_request(request: ChatRequest, quirks: Quirks, notes: Notes) -> Outgoin
 
 def written(request: ChatRequest, quirks: Quirks, notes: Notes, names: Renamer) -> GenerateContentRequest:
     """The body, but for members only Gemini's own clients send."""
+    quirks = quirks_of(request.model, quirks)
     if request.origin != ORIGIN:
         refuse_state(request)
         _note_lost(request, notes)

@@ -45,9 +45,9 @@ def read(decoder: msgspec.json.Decoder[Body], body: bytes) -> Body:
 
 def strangers(body: bytes, of: type[Wire]) -> Iterator[tuple[str, msgspec.Raw]]:
     """Name and value of each top-level member of ``body`` that ``of`` does not know. ``body`` has been read before."""
-    known = {field.encode_name for field in _fields_of(of)}
+    known = of.__struct_encode_fields__
     for name, value in read_body(_members, body).items():
-        if wire_name(name) not in known:
+        if name not in known and wire_name(name) not in known:
             yield name, value
 
 
@@ -56,12 +56,6 @@ def member(body: bytes, name: str) -> bytes:
     values = {wire_name(key): bytes(value) for key, value in read_body(_members, body).items()}
     value = values.get(name, b"").strip(b" \t\r\n")
     return value if value.startswith(b"{") else b"{}"
-
-
-def _fields_of(of: type[Wire]) -> tuple[Field, ...]:
-    kind = _of(of)
-    assert isinstance(kind, StructType)
-    return kind.fields
 
 
 @cache

@@ -8,7 +8,11 @@ from typing import Final
 import msgspec
 
 from omniroute._speedups import SseTap, jsonspan
+from omniroute.domain import Quirks
 from omniroute.translate.dialect import Peeked
+from omniroute.translate.dialects.openai_chat.decoder import ChatDecoder
+from omniroute.translate.observer import Observer
+from omniroute.translate.tags import INTERNAL
 from omniroute.translate.vendor_json import decode_vendor
 
 _BLANKS: Final = b" \t\r\n"
@@ -39,8 +43,16 @@ class EventKind(Enum):
 
 
 def tap(peeked: Peeked) -> SseTap:
-    """What reads along with the answer to this request; it hides the usage chunk the client has not asked for."""
-    return SseTap(hide_usage=not peeked.include_usage, choices=peeked.choices)
+    """What reads along with the answer to this request; it hides the usage chunk the client has not asked for.
+
+    An event in which one of our tags may begin is an observer's to judge, until that has nothing held back any more.
+    """
+    return SseTap(
+        hide_usage=not peeked.include_usage,
+        choices=peeked.choices,
+        tags=INTERNAL,
+        guard=lambda: Observer(ChatDecoder(Quirks()), None, peeked),
+    )
 
 
 def classify_event(data: bytes) -> EventKind:
