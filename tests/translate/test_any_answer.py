@@ -1,7 +1,8 @@
-"""Streams nobody has recorded: with our tags in them, with reasoning in their text, and broken in every way."""
+"""Answers nobody has recorded: with our tags in them, with reasoning in their text, and broken in every way."""
 
 from __future__ import annotations
 
+import contextlib
 import random
 from collections.abc import Sequence
 
@@ -10,15 +11,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from omniroute._speedups import StreamCore
-from omniroute.domain import Quirks
+from omniroute.domain import Quirks, Usage
+from omniroute.errors import UpstreamError
 from omniroute.translate import jsontext
 from omniroute.translate.canonical import Finish as Reason
 from omniroute.translate.canonical import Reasoning, Text, ToolCall
-from omniroute.translate.dialect import Dialect
+from omniroute.translate.dialect import Dialect, Peeked
 from omniroute.translate.events import Close, Delta, End, Finish, Open, Start, StreamEvent
 from omniroute.translate.fold import Folder
+from omniroute.translate.pairing import Pair
 from omniroute.translate.vendor_json import decode_vendor
 from tests.translate import recordings, vectors
+from tests.translate.matching import parse
 from tests.translate.recordings import CLIENTS, Recording
 from tests.translate.test_tagged_text import clean
 
@@ -175,3 +179,35 @@ def test_a_broken_stream_is_survived_and_no_call_invented(recording: Recording) 
         said = broken.decode("utf-8", "replace")
         for called, _ in calls:
             assert jsontext.escaped(called).decode() in said or called in said, f"{called!r} was called by nobody"
+
+
+@pytest.mark.parametrize("recording", recordings.params("stream"))
+def test_a_broken_stream_passes_as_it_is(recording: Recording) -> None:
+    upstream = dialect(recording.ours)
+    assert upstream.upstream is not None
+    pair = Pair(upstream, upstream)
+    dice = random.Random(recording.name)
+    body = recording.streams()[0][:6000]
+    for _ in range(ROUNDS):
+        broken = mutated(body, dice)
+        peeked = Peeked(model="m", stream=True, include_usage=True, choices=1)
+        core, observer = pair.core(recordings.context(), peeked, Quirks(), passed=True, max_event_bytes=1 << 20)
+        size = dice.choice([1, 13, len(broken) + 1])
+        out = b"".join(core.feed(broken[at : at + size]) for at in range(0, len(broken), size)) + core.finish()
+        unfolds = broken.lstrip(b" \t\r\n").startswith(b"{")  # a document in place of a stream becomes one
+        assert core.cut or core.done or unfolds or out == broken
+        assert out == broken[: len(out)] or unfolds
+        assert isinstance(observer.usage, Usage)
+
+
+@pytest.mark.parametrize("recording", recordings.params("body"))
+def test_a_broken_answer_is_an_answer_or_none(recording: Recording) -> None:
+    upstream = dialect(recording.ours)
+    dice = random.Random(recording.name)
+    body = recording.body()
+    for _ in range(ROUNDS * 4):
+        broken = mutated(body, dice)
+        client = dialect(dice.choice(CLIENTS))
+        with contextlib.suppress(ValueError, UpstreamError):  # what the pipeline takes for a failed attempt
+            answer = Pair(client, upstream).answer(broken, recordings.context(), recording.quirks, passed=False)
+            assert isinstance(parse(answer.body), dict)
