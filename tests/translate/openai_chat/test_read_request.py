@@ -335,11 +335,26 @@ def test_what_only_some_can_do(members: dict[str, object], param: str, kind: typ
     assert caught.value.param == param
 
 
-def test_halves_of_surrogate_pairs_and_deep_nesting() -> None:
-    body = b'{"model":"m","messages":[{"role":"user","content":"a\\ud83d b\\ud83d\\ude00 c\\\\ud83d"}]}'
-    asked = Asking(body)
-    (turn,) = read_request(asked, peek(asked)).turns
-    assert turn.blocks == (Text(text="a\ufffd b😀 c\\ud83d", at="messages[0].content"),)
+@pytest.mark.parametrize(
+    ("content", "param"),
+    [
+        (rb"a\ud83d b", "messages[0].content"),
+        (b"\xff", "messages[0].content"),
+        (rb"a\\ud83d \ud83d\ude00", None),
+    ],
+)
+def test_what_is_no_text_is_refused_where_it_stands(content: bytes, param: str | None) -> None:
+    asked = Asking(b'{"model":"m","messages":[{"role":"user","content":"%b"}]}' % content)
+    if param is None:
+        (turn,) = read_request(asked, peek(asked)).turns
+        assert turn.blocks == (Text(text="a\\ud83d 😀", at="messages[0].content"),)
+        return
+    with pytest.raises(ClientError) as caught:
+        read_request(asked, peek(asked))
+    assert (caught.value.status, caught.value.param) == (400, param)
+
+
+def test_what_is_nested_too_deeply_is_refused() -> None:
     deep = Asking(b'{"model":"m","messages":[],"x":' + b"[" * 400 + b"]" * 400 + b"}")
     with pytest.raises(ClientError):
         read_request(deep, peek(deep))

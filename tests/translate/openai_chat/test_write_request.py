@@ -124,6 +124,28 @@ def test_what_other_clients_say_that_has_no_place_is_noted() -> None:
     assert written(OPENAI, origin="openai_responses", cache_key="k")["prompt_cache_key"] == "k"
 
 
+@pytest.mark.parametrize(
+    "members",
+    [
+        {"reasoning": {"effort": "low"}},
+        {"reasoning": {"max_tokens": 2000, "exclude": True}},
+        {"reasoning": {"enabled": True}},
+        {"reasoning": {"enabled": False}},
+        {"thinking": {"type": "disabled"}},
+        {"thinking": {"type": "enabled", "budget_tokens": 9}},
+        {"enable_thinking": False},
+        {"enable_thinking": True, "thinking_budget": 9},
+        {"reasoning_effort": "high"},
+    ],
+)
+def test_a_client_of_the_dialect_is_quoted_on_how_much_to_reason(members: dict[str, object]) -> None:
+    asked = ask(**members)
+    notes = Notes()
+    out = write_request(read_request(asked, peek(asked)), Quirks(), notes)
+    assert msgspec.json.decode(b"".join(out.body)) == msgspec.json.decode(asked.body)
+    assert not list(notes)
+
+
 def test_instructions_of_each_client() -> None:
     texts = (
         Text(text="A", at="system[0]"),

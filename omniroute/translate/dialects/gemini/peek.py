@@ -68,7 +68,7 @@ def target(path: str) -> tuple[str, str]:
             f"{path!r} is no method of a model: POST to .../models/{{model}}:{_GENERATE}, :{_STREAM} or :{_COUNT}.",
             status=404,
             kind="not_found",
-            code="unknown_method",
+            code="not_found",
         )
     model = bare(name)
     if not model or len(model) > MODEL_CHARS or not model.isprintable():

@@ -12,7 +12,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from functools import cache
+from functools import lru_cache
 from typing import Final, TypeVar
 
 import msgspec
@@ -32,15 +32,13 @@ _items: Final = msgspec.json.Decoder(list[msgspec.Raw])
 
 def read(decoder: msgspec.json.Decoder[Body], body: bytes) -> Body:
     """``body`` as ``decoder``'s type. Raises ClientError: ``param`` is the path of the field that is wrong."""
-    try:
-        body.decode()  # what stays JSON text is not looked at again
-    except UnicodeDecodeError as error:
-        raise ClientError(f"The request body is not UTF-8 ({error}).", code="invalid_json") from error
     if _MAYBE_SNAKE.search(body) is None:
         # Most clients write as we do; who does not is read a second time.
-        with suppress(msgspec.ValidationError, msgspec.DecodeError, UnicodeError, RecursionError):
-            return decoder.decode(body)
-    return read_body(decoder, bytes(_regular(msgspec.Raw(body), _of(decoder.type))))
+        with suppress(ClientError):
+            return read_body(decoder, body)
+    with suppress(ClientError):  # what is no JSON stays as it is: the decoding says where
+        body = bytes(_regular(msgspec.Raw(body), _of(decoder.type)))
+    return read_body(decoder, body)
 
 
 def strangers(body: bytes, of: type[Wire]) -> Iterator[tuple[str, msgspec.Raw]]:
@@ -58,7 +56,7 @@ def member(body: bytes, name: str) -> bytes:
     return value if value.startswith(b"{") else b"{}"
 
 
-@cache
+@lru_cache(maxsize=8)
 def _of(of: type[Wire]) -> Type:
     return type_info(of)
 
