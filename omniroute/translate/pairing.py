@@ -73,9 +73,10 @@ class Pair:
     def passes(self, body: bytes, quirks: Quirks) -> bool:
         """Whether bytes may go on as they are, both ways: same dialect, as its clients know it, no carrier of ours.
 
-        Mistral's part arrays and ``<think>`` in the text are no such thing: they go through the hub.
+        Mistral's part arrays, ``<think>`` in the text and answers spread over several choices are no such thing: they
+        go through the hub.
         """
-        return self.identity is not None and not (quirks.mistral or quirks.think_tags or jsonspan.holds(body, CARRIER))
+        return self.identity is not None and not (_own_way(quirks) or jsonspan.holds(body, CARRIER))
 
     def request(
         self,
@@ -182,3 +183,8 @@ class Pair:
                 code="upstream_error",
             )
         return Answer(self.near.write_answer(response, context), response.usage)
+
+
+def _own_way(quirks: Quirks) -> bool:
+    """Whether the dialect's own clients would not understand what the upstream answers."""
+    return quirks.mistral or quirks.think_tags or quirks.merge_choices

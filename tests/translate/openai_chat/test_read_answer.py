@@ -130,6 +130,20 @@ def test_how_it_ended(word: str | None, message: dict[str, object], finish: Fini
     assert blocks(word, **message)[1] == finish
 
 
+def test_copilot_spreads_an_answer_over_choices() -> None:
+    calls = [{"id": "c", "function": {"name": "f", "arguments": "{}"}}]
+    choices = [
+        {"index": 0, "message": {"content": "a"}, "finish_reason": "stop"},
+        {"index": 0, "message": {"content": None, "tool_calls": calls}, "finish_reason": "tool_calls"},
+    ]
+    body = msgspec.json.encode({"choices": choices})
+    (candidate,) = read_answer(body, Quirks(merge_choices=True)).candidates
+    assert candidate.blocks == (Text(text="a"), ToolCall(call_id="c", name="f", arguments="{}"))
+    assert candidate.finish is not None
+    assert candidate.finish.reason == "tool"
+    assert read_answer(b'{"choices":[]}', Quirks(merge_choices=True)).candidates == ()
+
+
 def test_an_error_of_a_choice_says_why() -> None:
     body = b'{"choices":[{"message":{"content":"a"},"finish_reason":"error","error":{"code":502,"message":"gone"}}]}'
     (candidate,) = read_answer(body, Quirks()).candidates
