@@ -25,6 +25,8 @@ class Quirks(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defau
     """Whether a Chat upstream wants ``reasoning_content`` of earlier turns back: "" ignores it, so it is left out."""
     mistral: bool = False
     """Mistral's Chat: ids of 9 letters or digits, ``any``, part arrays, ``random_seed``, no ``stream_options``."""
+    merge_choices: bool = False
+    """A Chat upstream spreads one answer's text and calls over several choices (GitHub Copilot)."""
     think_tags: bool = False
     """The model writes its reasoning as ``<think>`` at the start of the content."""
     default_max_tokens: int = 4096
@@ -36,6 +38,8 @@ class Quirks(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defau
     """``temperature``, ``top_p`` and ``top_k`` are accepted."""
     anthropic_prefill: bool = True
     """The last message may be the assistant's."""
+    anthropic_threads: bool = False
+    """The service keeps message threads (beta), so ``thread`` may be passed on to it."""
     effort_budgets: tuple[int, int, int] = (1024, 10240, 131072)
     """Thinking tokens for effort low, medium, high."""
     gemini_thinking: Literal["level", "budget"] = "budget"
@@ -53,9 +57,11 @@ PRESETS: Final[Mapping[str, Quirks]] = MappingProxyType(
     {
         "openai": Quirks(max_tokens_field="max_completion_tokens", developer_role=True, responses_store=True),
         "azure": Quirks(max_tokens_field="max_completion_tokens", developer_role=True, responses_store=True),
+        "anthropic": Quirks(anthropic_threads=True),
         "openrouter": Quirks(reasoning_details=True, chat_cache_control=True, chat_top_k=True),
         "deepseek": Quirks(reasoning_echo="optional"),
         "mistral": Quirks(mistral=True),
+        "github-copilot": Quirks(merge_choices=True),
     }
 )
 """By provider id, until a connection says otherwise (translation.md §10)."""

@@ -17,11 +17,12 @@ from omniroute._speedups import Status
 from omniroute.domain import Timeouts, Usage
 from omniroute.errors import ClientError
 from omniroute.pipeline.answer import TOKEN_COUNT_HEADER, answer_headers
+from omniroute.pipeline.context import NO_CONTEXT, context_of
 from omniroute.pipeline.failures import not_an_answer, upstream_failed
 from omniroute.pipeline.record import Book
 from omniroute.pipeline.values import Encoded, PipelineOptions, Request, Served
 from omniroute.ports import ClientGone, Exchange, Reply
-from omniroute.translate import BYTES_PER_TOKEN, Answer, AnswerContext, Flow, open_flow
+from omniroute.translate import Answer, Flow, open_flow
 from omniroute.wire import PumpLimits, Wire, WireError
 
 CLIENT_LEFT: Final = frozenset({Status.WATCHED_GONE, Status.SINK_BROKEN, Status.SINK_STALLED})
@@ -33,9 +34,6 @@ MAX_EVENT_BYTES: Final = 16 * 1024 * 1024
 """An image part arrives as one line of megabytes; more than this is not an event any vendor sends."""
 
 _COUNTED: Final = ((TOKEN_COUNT_HEADER, b"upstream"),)
-
-NO_CONTEXT: Final = AnswerContext(attempt_id="")
-"""Where bytes pass nobody looks at it."""
 
 
 class Delivery:
@@ -115,38 +113,20 @@ class Delivery:
         quirks = self._served.target.connection.quirks
         passed = encoded.passed
         try:
-            return encoded.pair.answer(body, NO_CONTEXT if passed else self._context(), quirks, passed=passed)
+            return encoded.pair.answer(
+                body, NO_CONTEXT if passed else context_of(self._request, self._served, encoded), quirks, passed=passed
+            )
         except ValueError as exc:
-            if not passed:
+            if not passed or self._is_page():
                 raise not_an_answer(self._served) from exc
             if any(name == b"content-encoding" for name, _ in self._exchange.headers):
                 # Compressed although nobody asked for it: the header goes with it, the client may know how.
                 return Answer(body, Usage())
         try:  # a stream although none was asked for is made an answer
-            return self._understand().pair.answer(body, self._context(), quirks, passed=False)
+            encoded = self._understand()
+            return encoded.pair.answer(body, context_of(self._request, self._served, encoded), quirks, passed=False)
         except ValueError as exc:
             raise not_an_answer(self._served) from exc
-
-    def _context(self, *, passed: bool = False) -> AnswerContext:
-        request, served, encoded = self._request, self._served, self._encoded
-        if passed:  # of a stream whose bytes pass only an error of ours says more than the upstream does
-            return AnswerContext(attempt_id=served.attempt_id, request_id=request.incoming.request_id)
-        peeked, received_at = request.peeked, request.incoming.received_at
-        return AnswerContext(
-            attempt_id=served.attempt_id,
-            request_id=request.incoming.request_id,
-            created_epoch_s=int(served.started_epoch_s),
-            model=served.target.model,
-            include_usage=peeked.include_usage,
-            choices=peeked.choices,
-            variant=peeked.variant,
-            request=request.read,
-            continues=request.kept.previous_response_id if request.kept is not None else "",
-            names=encoded.names,
-            call_ids=encoded.call_ids,
-            estimated_input_tokens=encoded.wire.body_bytes // BYTES_PER_TOKEN,
-            elapsed_ns=lambda: int((trio.current_time() - received_at) * 1e9),
-        )
 
     async def stream(self) -> None:
         """Answer with the upstream's stream. Raises UpstreamError before the commit point, ClientGone after or before.
@@ -189,7 +169,7 @@ class Delivery:
             encoded = self._understand()
         return open_flow(
             encoded.pair,
-            self._context(passed=encoded.passed),
+            context_of(request, self._served, encoded),
             request.peeked,
             self._served.target.connection.quirks,
             passed=encoded.passed,
@@ -224,6 +204,7 @@ class Delivery:
         flow: Flow | None = None
         held: list[bytes] = []
         held_bytes = 0
+        heard = False
         silence_s = self._options.head_silence_s if self._request.door.client.needs_head else 0.0
         silent_at = 0.0
         while True:
@@ -238,7 +219,6 @@ class Delivery:
                     self._read_along(flow)
                 raise self._reading(exc) from exc
             flow = flow or self._flow(piece.lstrip())
-            reader = flow.reader
             said = flow.look(piece)
             if said:
                 held.append(said)
@@ -247,15 +227,28 @@ class Delivery:
                 silent_at = trio.current_time() + silence_s if silence_s else 0.0
             if flow.content:
                 return flow, b"".join(held)
-            self._read_along(flow)  # what fails from here on may have cost something
-            if flow.failure is not None:
-                raise flow.failure
-            if not piece:
-                if reader.cut or (held_bytes and not reader.events):
-                    raise not_an_answer(self._served)
-                raise upstream_failed(Status.TRUNCATED, self._served)
-            if reader.overflow or held_bytes > self._options.held_bytes:
-                raise upstream_failed(Status.TOO_LARGE, self._served)
+            heard = heard or bool(piece)
+            self._check_held(flow, held_bytes, heard=heard, ended=not piece)
+
+    def _is_page(self) -> bool:
+        """A page for people: lines of it can be taken for the lines of a stream."""
+        return any(name == b"content-type" and value.startswith(b"text/html") for name, value in self._exchange.headers)
+
+    def _check_held(self, flow: Flow, held_bytes: int, *, heard: bool, ended: bool) -> None:
+        """Raise UpstreamError if nothing can come of a stream that has said nothing yet.
+
+        ``heard``: bytes have come, whatever they are; ``ended``: no more will.
+        """
+        reader = flow.reader
+        self._read_along(flow)  # it may have cost something all the same
+        if ended and (reader.cut or self._is_page() or (heard and not reader.events)):
+            raise not_an_answer(self._served)
+        if flow.failure is not None:
+            raise flow.failure
+        if ended:
+            raise upstream_failed(Status.TRUNCATED, self._served)
+        if reader.overflow or held_bytes > self._options.held_bytes:
+            raise upstream_failed(Status.TOO_LARGE, self._served)
 
     async def _finish(self, flow: Flow, status: Status, tail: bytes) -> None:
         """Record, then send the end: a clean one, or the error in the client's dialect."""

@@ -7,7 +7,6 @@ found are written anew, with that part of their text missing.
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Sequence
 from typing import Final
 
@@ -102,7 +101,7 @@ class Observer(Facts):
         self._identity = identity
         self._peeked = peeked
         self._begun = False
-        self._queue: deque[_Held] = deque()
+        self._queue: list[_Held] = []
         self._held_bytes = 0
         self._watched: dict[int, _Watched] = {}
         self.told = False
@@ -191,10 +190,14 @@ class Observer(Facts):
 
     def _released(self) -> bytes:
         out: list[bytes] = []
-        while self._queue and self._queue[0].decided:
-            held = self._queue.popleft()
+        released = 0
+        for held in self._queue:
+            if not held.decided:
+                break
+            released += 1
             self._held_bytes -= len(held.block)
             out.append(held.written())
-            if self._queue and held.block.endswith(b"\r") and b"\r\n" in held.block:
+            if released < len(self._queue) and held.block.endswith(b"\r") and b"\r\n" in held.block:
                 out.append(b"\n")  # came in the next read, while the block was held: a core only lets it follow its CR
+        del self._queue[:released]
         return b"".join(out)

@@ -73,9 +73,10 @@ class Pair:
     def passes(self, body: bytes, quirks: Quirks) -> bool:
         """Whether bytes may go on as they are, both ways: same dialect, as its clients know it, no carrier of ours.
 
-        Mistral's part arrays and ``<think>`` in the text are no such thing: they go through the hub.
+        Mistral's part arrays, ``<think>`` in the text and answers spread over several choices are no such thing: they
+        go through the hub.
         """
-        return self.identity is not None and not (quirks.mistral or quirks.think_tags or jsonspan.holds(body, CARRIER))
+        return self.identity is not None and not (_own_way(quirks) or jsonspan.holds(body, CARRIER))
 
     def request(
         self,
@@ -165,10 +166,11 @@ class Pair:
         core = StreamCore(machine, framing=self.far.framing, shapes=self._shapes, max_event_bytes=len(body) + 1)
         core.feed(body)
         core.finish()
-        if not core.events:
+        failure = machine.failure
+        if not core.events or (failure is not None and failure.kind == "upstream_incomplete" and not core.content):
             raise ValueError("neither an answer nor a stream of one")
-        if machine.failure is not None:
-            raise machine.failure
+        if failure is not None:
+            raise failure
         return self._written(folder.response(), context)
 
     def _written(self, response: ChatResponse, context: AnswerContext) -> Answer:
@@ -181,3 +183,8 @@ class Pair:
                 code="upstream_error",
             )
         return Answer(self.near.write_answer(response, context), response.usage)
+
+
+def _own_way(quirks: Quirks) -> bool:
+    """Whether the dialect's own clients would not understand what the upstream answers."""
+    return quirks.mistral or quirks.think_tags or quirks.merge_choices

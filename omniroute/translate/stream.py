@@ -32,6 +32,7 @@ from omniroute.translate.events import (
     StreamEvent,
     Whole,
 )
+from omniroute.translate.sound import sound
 
 _SAYS: Final = (Delta, Whole, Sign, Finish, End)
 """Events after which an answer has begun, if only an empty one; so has it when a tool is called."""
@@ -263,7 +264,8 @@ class Machine(Facts):
     def _carry(self, events: Iterable[StreamEvent]) -> bytes:
         out: list[bytes] = []
         for raw in events:
-            for event in self._stage.apply(raw):
+            told = sound(raw)
+            for event in () if told is None else self._stage.apply(told):
                 if self._ended:
                     break
                 self.note(event)

@@ -156,6 +156,8 @@ async def test_an_error_inside_the_stream_ends_it(mock: Mock, name: str, place: 
         assert [event["sequence_number"] for event in events] == list(range(place + 2))
         for event in events:
             wire.event.validate_python(event)
+        responses = [event["response"]["id"] for event in events if "response" in event]
+        assert responses == ["resp_mock1"] * len(responses)
     else:
         pings = name == "anthropic" and place > 1
         assert len(events) == place + 1 - pings
@@ -424,7 +426,7 @@ async def test_a_body_nested_without_end_is_refused(mock: Mock) -> None:
     for wire in WIRES.values():
         path = wire.path.replace("{model}", "m")
         head = f"POST {path} HTTP/1.1\r\nHost: m\r\n{wire.headers}Content-Length: {len(deep)}\r\n\r\n"
-        assert (await once(mock, head.encode() + deep)).status == 400
+        assert (await once(mock, head.encode() + deep, quiet_s=0.01)).status == 400
 
 
 def test_every_dialect_is_tried_here() -> None:

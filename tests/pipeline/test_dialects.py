@@ -229,3 +229,14 @@ async def test_an_array_that_breaks_off_is_an_array_all_the_same(far: str) -> No
         assert text_in(payload(h))
         assert "error" in elements(h)[-1]
         assert [record.error_class for record in h.journal.records] == ["truncated"]
+
+
+@pytest.mark.parametrize(("near", "far"), PAIRS)
+@pytest.mark.parametrize("stream", [False, True])
+async def test_a_page_is_no_answer(near: str, far: str, stream: bool) -> None:
+    page = Answer(headers=((b"content-type", b"text/html"),), body=b"<html>\n<p>Please log in.</p>\n</html>\n")
+    async with house(page, configured=snapshot(*speaking(far))) as h:
+        with pytest.raises(UpstreamError, match="base URL") as caught:
+            await h.ask(near, stream=stream)
+        assert caught.value.status == 502
+        assert [record.error_class for record in h.journal.records] == ["malformed"]

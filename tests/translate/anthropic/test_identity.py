@@ -9,6 +9,7 @@ from omniroute.domain import Quirks, Usage
 from omniroute.errors import ClientError, OmniRouteError, Overloaded, Unauthenticated, UnknownModel, UpstreamError
 from omniroute.translate.dialect import Listed
 from omniroute.translate.dialects.anthropic import DIALECT
+from omniroute.translate.notes import Unsupported
 from tests.translate.anthropic.wire import CLIENT, UPSTREAM, asked, parsed
 
 assert DIALECT.identity is not None
@@ -56,6 +57,27 @@ def test_what_is_wrong_is_named(body: bytes, param: str | None) -> None:
         CLIENT.peek(asked(body))
 
     assert (caught.value.status, caught.value.param) == (400, param)
+
+
+def test_a_thread_goes_to_whoever_keeps_threads() -> None:
+    body = b'{"model":"m","max_tokens":1,"messages":[],"thread":{"type":"create"}}'
+    request = asked(body)
+    peeked = CLIENT.peek(request)
+    keeping = Quirks(anthropic_threads=True)
+
+    assert b"".join(IDENTITY.encode_request(body, peeked, model="m", quirks=keeping)) == body
+    with pytest.raises(Unsupported) as caught:
+        IDENTITY.encode_request(body, peeked, model="m", quirks=Quirks())
+    error = msgspec.json.decode(CLIENT.error_body(caught.value, ""))["error"]
+    assert error["details"] == {"error_code": "thread_unsupported_request", "unsupported": ["thread"]}
+    with pytest.raises(Unsupported):
+        CLIENT.read_request(request, peeked)
+
+
+def test_no_thread_is_none() -> None:
+    body = b'{"model":"m","max_tokens":1,"messages":[],"thread":null}'
+
+    assert b"".join(IDENTITY.encode_request(body, CLIENT.peek(asked(body)), model="m", quirks=Quirks())) == body
 
 
 def test_a_whole_answer_becomes_the_stream_it_should_have_been() -> None:

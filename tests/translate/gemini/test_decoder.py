@@ -9,8 +9,12 @@ from hypothesis import strategies as st
 
 from omniroute._speedups import StreamCore
 from omniroute.domain import Quirks, Usage
+from omniroute.errors import UpstreamError
 from omniroute.translate.canonical import Audio, Image, Inline, Opaque, Reasoning, Text, ToolCall
 from omniroute.translate.canonical import Finish as FinishReason
+from omniroute.translate.core_flow import CoreFlow
+from omniroute.translate.dialect import Peeked
+from omniroute.translate.dialects.gemini import DIALECT
 from omniroute.translate.events import (
     Cite,
     Close,
@@ -25,9 +29,10 @@ from omniroute.translate.events import (
     Start,
     Whole,
 )
+from omniroute.translate.pairing import Pair
 from omniroute.translate.stream import Machine
 from omniroute.translate.tags import TagStage
-from tests.translate.gemini.speech import chunk, context, decoded, far, folded, near
+from tests.translate.gemini.speech import chunk, context, decoded, far, folded, near, objects
 
 
 def test_text_comes_in_one_block_and_finishes_at_the_end() -> None:
@@ -240,6 +245,48 @@ def test_text_stays_the_bytes_it_came_as() -> None:
 def test_bytes_that_are_no_text_are_made_text() -> None:
     data = b'{"candidates":[{"content":{"parts":[{"text":"a\xff"}]},"finishReason":"STOP"}]}'
     assert [event.text for event in decoded(data) if isinstance(event, Delta)] == ["a\ufffd".encode()]
+
+
+_ARRAY = b"[" + b"\n,\r\n".join(
+    [
+        chunk({"text": "a"}),
+        msgspec.json.format(chunk({"text": "b"}), indent=2),
+        chunk({"functionCall": {"name": "f", "args": {"x": "]}"}}}, finish="STOP"),
+    ]
+)
+
+
+@pytest.mark.parametrize("size", [1, 7, 10_000])
+def test_an_array_is_a_stream_too(size: int) -> None:
+    body = _ARRAY + b"\n]\n"
+    core, machine = Pair(DIALECT, DIALECT).core(
+        context(), Peeked("m", True, True, 1), Quirks(), passed=False, max_event_bytes=1 << 20
+    )
+    output = b"".join(core.feed(body[at : at + size]) for at in range(0, len(body), size)) + core.finish()
+    values = objects(output)
+    assert [value["candidates"][0]["content"]["parts"] for value in values] == [  # type: ignore[index]
+        [{"text": "a"}],
+        [{"text": "b"}],
+        [{"functionCall": {"name": "f", "args": {"x": "]}"}}}],
+    ]
+    assert machine.finish_reason == "STOP"
+
+
+@pytest.mark.parametrize("size", [1, 7, 10_000])
+def test_an_array_passes_byte_for_byte_and_breaks_off_with_an_error_in_it(size: int) -> None:
+    peeked = Peeked("m", True, True, 1, variant="json_array")
+    for end in (b"\n]\n", b""):
+        flow = CoreFlow(Pair(DIALECT, DIALECT), context(), peeked, Quirks(), passed=True, max_event_bytes=1 << 20)
+        body = _ARRAY + end
+        output = b"".join(flow.look(body[at : at + size]) for at in range(0, len(body), size))
+        if end:
+            assert output + flow.look(b"") in (body, body.rstrip(b"\n"))
+            assert flow.complete(whole=True)
+        else:
+            output += flow.fail(UpstreamError("gone", error_class="reset"), whole=True)
+            values = msgspec.json.decode(output)
+            assert len(values) == 4
+            assert values[-1]["error"]["message"] == "gone"
 
 
 _HEAD = chunk({"text": "start"})

@@ -29,7 +29,14 @@ def test_model_and_method_come_from_the_path(path: str, model: str, stream: bool
 
 @pytest.mark.parametrize(
     ("query", "variant"),
-    [("alt=sse", ""), ("key=k&alt=sse", ""), ("alt=SSE", ""), ("", "json_array"), ("alt=json", "json_array")],
+    [
+        ("alt=sse", ""),
+        ("key=k&alt=sse", ""),
+        ("alt=SSE", ""),
+        ("%24alt=sse", ""),
+        ("", "json_array"),
+        ("alt=json", "json_array"),
+    ],
 )
 def test_a_stream_is_events_only_if_asked_for_as_such(query: str, variant: str) -> None:
     assert near().peek(request(says(), f"{BETA}m:streamGenerateContent", query)).variant == variant

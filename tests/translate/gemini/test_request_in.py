@@ -283,7 +283,9 @@ def test_any_change_to_a_body_is_read_or_refused(node: int, wrong: bytes) -> Non
         assert read(_FULL[: found.start()] + wrong + _FULL[end:]).model == "m"
 
 
-def test_halves_of_surrogate_pairs_are_mended_in_either_spelling() -> None:
-    canonical = read(b'{"contents":[{"parts":[{"text":"a\\ud800"}]}],"generation_config":{"max_output_tokens":5}}')
-    assert canonical.turns[0].blocks == (Text(text="a\ufffd", at="contents[0].parts[0]"),)
-    assert canonical.max_output == 5
+@pytest.mark.parametrize("text", [b"a\\ud800", b"a\xff"])
+def test_what_is_no_text_is_named_in_either_spelling(text: bytes) -> None:
+    for more in (b"", b',"generation_config":{"max_output_tokens":5}'):
+        with pytest.raises(ClientError) as caught:
+            read(b'{"contents":[{"parts":[{"text":"' + text + b'"}]}]' + more + b"}")
+        assert caught.value.param == "contents[0].parts[0].text"

@@ -423,3 +423,23 @@ def test_googles_own_client_loses_nothing() -> None:
     _, again, notes = written(read(body))
     assert again == body
     assert not list(notes)
+
+
+@pytest.mark.parametrize(
+    ("model", "third"),
+    [
+        ("gemini-3-pro-preview", True),
+        ("publishers/google/models/gemini-3.1-flash", True),
+        ("gemini-10-pro", True),
+        ("gemini-2.5-pro", False),
+        ("gemini-flash-latest", False),
+        ("gemma-3", False),
+    ],
+)
+def test_the_third_generation_is_known_by_its_name(model: str, third: bool) -> None:
+    turns = _loop(ToolResult(call_id="c1", blocks=(Text(text="1"),)))
+    body = _body(*turns, model=model, thinking=Thinking(mode="effort", effort="low"))
+    assert body["generationConfig"] == {
+        "thinkingConfig": {**({"thinkingLevel": "LOW"} if third else {"thinkingBudget": 1024}), "includeThoughts": True}
+    }
+    assert ("thoughtSignature" in body["contents"][1]["parts"][0]) is third  # type: ignore[index]

@@ -231,6 +231,32 @@ def test_what_is_read(data: list[bytes], told: list[str]) -> None:
     assert story(read(data)) == told
 
 
+def test_copilot_spreads_an_answer_over_choices() -> None:
+    data = [
+        chunk({"content": "a"}),
+        chunk(call(0, "f", "{", id="c1"), index=1),
+        chunk({"content": "ignored"} | call(0, "", "}"), index=1),
+        chunk(None, "stop"),
+        chunk(call(0, "g", "{}", id="c2"), "tool_calls", index=2),
+        chunk({}, None, error={"message": "late"}),
+    ]
+    told = [
+        START,
+        "open0 0 text",
+        "delta0 a",
+        "close0",
+        "open1 0 tool c1 f",
+        "delta1 {}",
+        "open2 0 tool c2 g",
+        "delta2 {}",
+    ]
+    for end in ([], [DONE]):
+        events = story(read([*data, *end], Quirks(merge_choices=True)))
+        assert events == [*told, "close1", "close2", "finish 0 tool", "end"]
+    cut = story(read(data[:2], Quirks(merge_choices=True)))
+    assert cut[-1].startswith("failure 502 upstream_stream_incomplete")
+
+
 def test_an_event_called_error_is_one() -> None:
     decoder = ChatDecoder(Quirks())
     events = list(decoder.decode(b"error", b'{"error":{"message":"x","code":"rate_limit_exceeded"}}'))
@@ -338,21 +364,9 @@ def test_text_stays_as_it_was_escaped(escaped: bytes, text: bytes) -> None:
 
 
 def test_calls_and_choices_are_bounded() -> None:
-    calls = [
-        {"index": number, "id": str(number), "function": {"name": "f", "arguments": "{}"}} for number in range(300)
-    ]
-    data = [chunk({"tool_calls": calls}) for _ in range(2)]
-    more = [
-        chunk(
-            {
-                "tool_calls": [
-                    one | {"index": place + 300 * n, "id": f"{n}_{place}"} for place, one in enumerate(calls[:250])
-                ]
-            }
-        )
-        for n in range(1, 9)
-    ]
-    opened = [event for event in read([*data, *more]) if isinstance(event, Open)]
+    calls = [{"index": n, "id": str(n), "function": {"name": "f", "arguments": "{}"}} for n in range(1300)]
+    data = [chunk({"tool_calls": calls[first : first + 260]}) for first in range(0, 1300, 260)]
+    opened = [event for event in read(data) if isinstance(event, Open)]
     assert len(opened) == 1024
     assert [event for event in read([chunk({"content": "a"}, index=256)]) if isinstance(event, Open)] == []
 

@@ -104,21 +104,6 @@ def test_only_owned_fields_differ(
 @pytest.mark.parametrize(
     ("before", "after"),
     [
-        (b'{"stream":true,"stream_options":{"include_usage":true},X}', b'{"stream":true,X}'),
-        (b'{"stream":true, "stream_options" : {"a":1} , X}', b'{"stream":true,  X}'),
-        (b'{"stream":true,X , "stream_options":null }', b'{"stream":true,X }'),
-        (b'{"stream_options":null,"stream":true,X}', b'{"stream":true,X}'),
-        (b'{"stream":true,X}', b'{"stream":true,X}'),
-    ],
-)
-def test_mistral_is_sent_no_stream_options(before: bytes, after: bytes) -> None:
-    rest = b'"model":"m",' + MESSAGES
-    assert encoded(before.replace(b"X", rest), quirks=Quirks(mistral=True)) == after.replace(b"X", rest)
-
-
-@pytest.mark.parametrize(
-    ("before", "after"),
-    [
         (
             b'{"role": "assistant","content":"a"}',
             b'{"reasoning_content":" ","role": "assistant","content":"a"}',

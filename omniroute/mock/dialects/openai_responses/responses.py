@@ -27,6 +27,7 @@ class _Ask:
         self._echo = echo
         self._custom = custom_tools(body)
         self.heard = heard(body)
+        self._serial = 0
 
     def whole(self, speech: Speech, serial: int) -> bytes:
         """A ``response`` that is complete."""
@@ -34,6 +35,7 @@ class _Ask:
 
     def events(self, speech: Speech, serial: int) -> Iterator[Piece]:
         """Everything from ``response.created`` to the event that holds the whole response again."""
+        self._serial = serial
         begun = self._response(serial, "in_progress")
         last = "response.incomplete" if speech.finish in _INCOMPLETE else "response.completed"
         sequence = 0
@@ -54,7 +56,7 @@ class _Ask:
         """``error``, and the response that failed."""
         code = code or "server_error"
         told: dict[str, object] = {"code": code, "message": message, "param": None}
-        failed = self._response(0, "failed") | {"error": {"code": code, "message": message}}
+        failed = self._response(self._serial, "failed") | {"error": {"code": code, "message": message}}
         return _event("error", index, told) + _event("response.failed", index + 1, {"response": failed})
 
     def _complete(self, speech: Speech, serial: int) -> dict[str, object]:

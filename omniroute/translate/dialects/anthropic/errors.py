@@ -8,8 +8,10 @@ import msgspec
 
 from omniroute._speedups import jsonspan
 from omniroute.errors import Kind, OmniRouteError
+from omniroute.translate.notes import Unsupported
 
 OVERLOADED: Final = 529
+THREAD: Final = "thread"
 
 # By kind alone: the status decides the type, not the upstream's own word for it.
 _TYPES: Final[dict[Kind, str]] = {
@@ -32,11 +34,22 @@ _TYPES: Final[dict[Kind, str]] = {
 }
 
 
-class ErrorObject(msgspec.Struct, frozen=True):
+class Details(msgspec.Struct, frozen=True):
+    """What a client's SDK acts on."""
+
+    error_code: str
+    unsupported: tuple[str, ...]
+
+
+class ErrorObject(msgspec.Struct, frozen=True, omit_defaults=True):
     """``error`` of a body."""
 
     type: str
     message: str
+    details: Details | None = None
+
+
+_NO_THREADS: Final = Details("thread_unsupported_request", (THREAD,))
 
 
 class ErrorBody(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -47,6 +60,17 @@ class ErrorBody(msgspec.Struct, frozen=True, omit_defaults=True):
     request_id: str = ""
 
 
+def no_threads() -> Unsupported:
+    """The refusal of a message thread: the conversation is not kept here.
+
+    SDKs know it, and send the whole conversation instead. Source: anthropic SDK 2.12, ``lib/threads/_thread_state.py``.
+    """
+    return Unsupported(
+        f"'{THREAD}': the chosen model's provider keeps no message threads. Send the whole conversation instead.",
+        param=THREAD,
+    )
+
+
 def error_status(error: OmniRouteError) -> int:
     """The HTTP status: 529 where others say 503, else the error's own."""
     return OVERLOADED if error.kind == "overloaded" else error.status
@@ -54,7 +78,8 @@ def error_status(error: OmniRouteError) -> int:
 
 def error_body(error: OmniRouteError, request_id: str) -> bytes:
     """The body that goes with it."""
-    return msgspec.json.encode(ErrorBody("error", ErrorObject(_TYPES[error.kind], error.message), request_id))
+    details = _NO_THREADS if isinstance(error, Unsupported) and error.param == THREAD else None
+    return msgspec.json.encode(ErrorBody("error", ErrorObject(_TYPES[error.kind], error.message, details), request_id))
 
 
 def error_event(error: OmniRouteError, request_id: str) -> bytes:

@@ -13,6 +13,7 @@ from omniroute.translate.canonical import ChatResponse
 from omniroute.translate.dialect import AnswerContext, Asked, Part, Peeked, Span
 from omniroute.translate.dialects.anthropic.answer import read_answer
 from omniroute.translate.dialects.anthropic.encoder import Encoder
+from omniroute.translate.dialects.anthropic.errors import no_threads
 from omniroute.translate.events import End
 from omniroute.translate.fold import unfold as events_of
 from omniroute.translate.members import member
@@ -24,7 +25,7 @@ COUNT: Final = "/count_tokens"
 MODEL_CHARS: Final = 256
 """A model name goes into headers, log lines and ledger rows; no vendor's comes near this."""
 
-_KEYS: Final = (b"model", b"messages", b"stream")
+_KEYS: Final = (b"model", b"messages", b"stream", b"thread")
 _text: Final = msgspec.json.Decoder(str)
 _switch: Final = msgspec.json.Decoder(bool)
 
@@ -32,11 +33,12 @@ _switch: Final = msgspec.json.Decoder(bool)
 def peek(asked: Asked) -> Peeked:
     """What the gateway must know of a request. Raises ClientError naming the field and what to write instead.
 
-    ``spans`` of the result: the value of ``model``. What the upstream will check itself is not checked here.
+    ``spans`` of the result: the values of ``model`` and of ``thread``. What the upstream will check itself is not
+    checked here.
     """
     body = asked.body
     try:
-        model_span, messages_span, stream_span = jsonspan.unique_spans(body, _KEYS)
+        model_span, messages_span, stream_span, thread_span = jsonspan.unique_spans(body, _KEYS)
     except jsonspan.RepeatedMemberError as error:
         # Readers differ in which of two they take: what was checked here would not be what the upstream does.
         field = error.key.decode()
@@ -59,15 +61,19 @@ def peek(asked: Asked) -> Peeked:
         stream=not counts and _read_stream(body, stream_span),
         include_usage=True,
         choices=1,
-        spans=(model_span,),
+        spans=(model_span, thread_span if thread_span and not body.startswith(b"null", thread_span[0]) else None),
         operation="count" if counts else "chat",
     )
 
 
 def encode_request(body: bytes, peeked: Peeked, *, model: str, quirks: Quirks) -> tuple[Part, ...]:
-    """``body`` for an upstream that knows the model as ``model``, as parts to be written in order."""
-    del quirks
-    (span,) = peeked.spans
+    """``body`` for an upstream that knows the model as ``model``, as parts to be written in order.
+
+    Raises Unsupported for a message thread where the upstream keeps none.
+    """
+    span, thread = peeked.spans
+    if thread is not None and not quirks.anthropic_threads:
+        raise no_threads()
     if model == peeked.model or span is None:
         return (body,)
     return jsonspan.patch(body, ((*span, msgspec.json.encode(model)),))

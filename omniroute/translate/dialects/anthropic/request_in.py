@@ -15,6 +15,7 @@ from omniroute.translate.canonical import ChatRequest, Format, Json, Role, Serve
 from omniroute.translate.dialect import Asked, Peeked
 from omniroute.translate.dialects.anthropic import schema
 from omniroute.translate.dialects.anthropic.content_in import read_blocks, read_cache, read_texts, with_call_signatures
+from omniroute.translate.dialects.anthropic.errors import no_threads
 from omniroute.translate.dialects.anthropic.vendor import ORIGIN
 from omniroute.translate.members import word
 
@@ -31,7 +32,12 @@ _TIERS: Final = {"standard_only": "default"}
 
 
 def read_request(asked: Asked, peeked: Peeked) -> ChatRequest:
-    """The request; of a count, what is to be counted. Raises ClientError naming the field that is wrong."""
+    """The request; of a count, what is to be counted. Raises ClientError naming the field that is wrong.
+
+    Raises Unsupported for a message thread.
+    """
+    if peeked.spans[1] is not None:
+        raise no_threads()  # a conversation kept elsewhere cannot be understood
     body = reading.read_body(_body, asked.body)
     limit = reading.integer(body.max_tokens, "max_tokens", low=1)
     if limit is None and peeked.operation == "chat":

@@ -25,8 +25,12 @@ def _stream_headers(variant: str) -> tuple[tuple[bytes, bytes], ...]:
 
 
 def _heartbeat(variant: str) -> bytes:
-    """A comment between events; a blank between the elements of an array."""
-    return b"\n" if variant == JSON_ARRAY else b": keep-alive\r\n\r\n"
+    """A blank line, between events or between the elements of an array.
+
+    Never a comment: Google's own client (google-genai 3.4, ``_iter_response_stream``) takes every line that is neither
+    blank nor ``data:`` for a piece of an error's JSON, and fails.
+    """
+    return b"\n" if variant == JSON_ARRAY else b"\r\n"
 
 
 DIALECT: Final = Dialect(

@@ -55,12 +55,14 @@ class ChatToken(msgspec.Struct, frozen=True):
 _logprobs: Final = msgspec.json.Decoder(LogprobsResult)
 
 
-def citations_of(candidate: Json) -> list[Citation]:
-    """The sources a candidate names. Places are left out: Google counts bytes of all the text before them.
+def citations_of(cited: Json, grounding: Json) -> list[Citation]:
+    """The sources a candidate names in its two members for them, each maybe b"".
 
-    ``citationMetadata`` calls its list ``citationSources`` in the Gemini API and ``citations`` on Vertex.
+    Places are left out: Google counts bytes of all the text before them. ``citationMetadata`` calls its list
+    ``citationSources`` in the Gemini API and ``citations`` on Vertex.
     """
-    cited, grounding = members(candidate, (b"citationMetadata", b"groundingMetadata"))
+    if not cited and not grounding:
+        return []
     sources, vertex = members(cited, (b"citationSources", b"citations"))
     found = [_page(source) for source in (*items(sources, MAX_ITEMS), *items(vertex, MAX_ITEMS))]
     found += _grounded(grounding)
@@ -87,11 +89,12 @@ def _page(raw: Json) -> Citation:
     return Citation(url=word(uri), title=word(title), origin=ORIGIN)
 
 
-def probabilities_of(candidate: Json) -> Json:
-    """``logprobsResult`` in Chat's form; b"" if there is none that can be read."""
-    raw = member(candidate, b"logprobsResult")
+def probabilities_of(raw: Json) -> Json:
+    """A ``logprobsResult`` in Chat's form; b"" if it is absent, or cannot be read."""
+    if not raw:
+        return b""
     try:
-        told = _logprobs.decode(raw) if raw else LogprobsResult()
+        told = _logprobs.decode(raw)
     except (msgspec.DecodeError, UnicodeError):
         return b""
     tops = [[ChatTop(top.token, top.log_probability) for top in place.candidates] for place in told.top_candidates]

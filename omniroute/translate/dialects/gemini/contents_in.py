@@ -27,6 +27,7 @@ from omniroute.translate.canonical import (
     Turn,
 )
 from omniroute.translate.dialects.gemini.schema import (
+    NOTHING,
     Blob,
     Content,
     FileData,
@@ -159,7 +160,7 @@ def _object(raw: msgspec.Raw, at: str) -> Json:
 
 
 def _absent(raw: msgspec.Raw) -> bool:
-    return bytes(raw).strip() in (b"", b"null")
+    return raw is NOTHING or bytes(raw).strip() in (b"", b"null")
 
 
 # -- media -------------------------------------------------------------------------------------------------------

@@ -188,16 +188,12 @@ class Decoder:
             yield self._fail(read_stream_error(chunk.error))
             return
         self._usage = chunk.usage or self._usage
+        reports = list(self._report())
         if not self._started:
             self._started = True
-            usage = usage_of(self._usage)
-            yield Start(
-                id=chunk.id,
-                model=chunk.model,
-                created_epoch_s=chunk.created_epoch_s,
-                usage=usage if usage.known else None,
-            )
-        yield from self._report()
+            known = next((report.usage for report in reports if report.usage.known), None)
+            yield Start(id=chunk.id, model=chunk.model, created_epoch_s=chunk.created_epoch_s, usage=known)
+        yield from reports
         self._blocked = chunk.blocked or self._blocked
         for candidate in chunk.candidates:
             if candidate.index < MAX_CANDIDATES:
@@ -209,11 +205,11 @@ class Decoder:
         for raw in candidate.parts:
             yield from self._part(number, answer, read_part(raw))
         if answer.block >= 0 and answer.kind == "text":
-            for citation in citations_of(candidate.raw):
+            for citation in citations_of(candidate.cited, candidate.grounding):
                 if (citation.url, citation.cited_text) not in answer.cited:
                     answer.cited.add((citation.url, citation.cited_text))
                     yield Cite(number, answer.block, citation)
-            if content := probabilities_of(candidate.raw):
+            if content := probabilities_of(candidate.logprobs):
                 yield Probabilities(number, answer.block, content)
         if is_finish_word(candidate.reason):
             answer.reason, answer.message = candidate.reason, candidate.message
@@ -314,7 +310,7 @@ class Decoder:
             if answer.reason or (self._whole and answer.produced)
         }
 
-    def _report(self) -> Iterator[StreamEvent]:
+    def _report(self) -> Iterator[Report]:
         if self._usage:
             usage, self._usage = usage_of(self._usage), b""
             yield Report(usage)

@@ -68,7 +68,7 @@ def target(path: str) -> tuple[str, str]:
             f"{path!r} is no method of a model: POST to .../models/{{model}}:{_GENERATE}, :{_STREAM} or :{_COUNT}.",
             status=404,
             kind="not_found",
-            code="unknown_method",
+            code="not_found",
         )
     model = bare(name)
     if not model or len(model) > MODEL_CHARS or not model.isprintable():
@@ -89,7 +89,8 @@ def bare(name: str) -> str:
 
 def is_sse(query: bytes) -> bool:
     """Whether a stream is to be sent as server-sent events."""
-    return parse_qs(query.decode("latin-1")).get("alt", [""])[-1].lower() == "sse"
+    told = parse_qs(query.decode("latin-1"))
+    return (told.get("alt") or told.get("$alt") or [""])[-1].lower() == "sse"  # Google takes the system form as well
 
 
 def method_path(model: str, method: str) -> str:

@@ -101,10 +101,9 @@ def _tools(told: GenerateContentRequest) -> Iterator[Tool | ServerTool]:
         total += len(entry.function_declarations or ())
         if total > MAX_TOOLS:
             raise ClientError(f"'tools' declares more than {MAX_TOOLS} functions.", param="tools", code="invalid_value")
-        for name in SERVER_TOOLS:
+        for name, kind in SERVER_TOOLS:
             raw = getattr(entry, name)
-            if _present(raw) is not None:
-                kind = wire_name(name)
+            if raw is not NOTHING and _present(raw) is not None:
                 wrapped = msgspec.json.encode({kind: raw})
                 yield ServerTool(origin=ORIGIN, kind=kind, raw=wrapped, at=f"tools[{index}].{kind}")
 
@@ -202,7 +201,7 @@ def _extras(told: GenerateContentRequest) -> Iterator[tuple[str, Json]]:
             # Every answer of text says so unasked.
             if value and value != ["TEXT"]:
                 yield f"{_CONFIG}.{wire_name(name)}", msgspec.json.encode(value)
-        elif _present(value) is not None:
+        elif value is not NOTHING and _present(value) is not None:
             yield f"{_CONFIG}.{wire_name(name)}", bytes(value)
     if config.response_mime_type not in {None, "", "text/plain", _JSON}:
         yield f"{_CONFIG}.responseMimeType", msgspec.json.encode(config.response_mime_type)
@@ -219,5 +218,7 @@ def _strange(body: bytes) -> Iterator[tuple[str, Json]]:
 
 
 def _present(raw: msgspec.Raw) -> Json | None:
+    if raw is NOTHING:
+        return None
     text = bytes(raw)
-    return None if raw is NOTHING or text == b"null" else text
+    return None if text == b"null" else text

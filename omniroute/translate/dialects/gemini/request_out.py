@@ -13,6 +13,7 @@ from omniroute.translate.canonical import ChatRequest, Format, Json, ServerTool,
 from omniroute.translate.dialect import Outgoing
 from omniroute.translate.dialects.gemini import peek
 from omniroute.translate.dialects.gemini.contents_out import INPUT, ContentsWriter
+from omniroute.translate.dialects.gemini.generation import quirks_of
 from omniroute.translate.dialects.gemini.schema import (
     NOTHING,
     Content,
@@ -50,6 +51,9 @@ _SCHEMA_AT: Final = {
 }
 """Where a tool's schema stands, for the notes about it."""
 
+_CONVERSATION: Final = {"gemini": "contents", "openai_responses": "input"}
+"""What clients call the conversation, where not ``messages``."""
+
 _wire_tool: Final = msgspec.json.Decoder(WireTool)
 _members: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
@@ -64,6 +68,7 @@ def write_request(request: ChatRequest, quirks: Quirks, notes: Notes) -> Outgoin
 
 def written(request: ChatRequest, quirks: Quirks, notes: Notes, names: Renamer) -> GenerateContentRequest:
     """The body, but for members only Gemini's own clients send."""
+    quirks = quirks_of(request.model, quirks)
     if request.origin != ORIGIN:
         refuse_state(request)
         _note_lost(request, notes)
@@ -72,7 +77,8 @@ def written(request: ChatRequest, quirks: Quirks, notes: Notes, names: Renamer) 
     system = [*_instructions(request.system, notes), *_instructions(writer.moved(), notes)]
     contents = writer.contents()
     if not contents:
-        raise ClientError("The conversation says nothing: send at least one message with content.", param="messages")
+        at = _CONVERSATION.get(request.origin, "messages")
+        raise ClientError(f"'{at}' says nothing: send at least one message with content.", param=at)
     config = _config(request, quirks, notes)
     return GenerateContentRequest(
         contents=contents,

@@ -111,7 +111,12 @@ class Tool(Wire, frozen=True):
     mcp_servers: msgspec.Raw = NOTHING
 
 
-SERVER_TOOLS: Final = tuple(name for name in Tool.__struct_fields__ if name != "function_declarations")
+SERVER_TOOLS: Final = tuple(
+    (name, wire)
+    for name, wire in zip(Tool.__struct_fields__, Tool.__struct_encode_fields__, strict=True)
+    if name != "function_declarations"
+)
+"""Field and name on the wire of the tools Google runs."""
 
 
 class FunctionCallingConfig(Wire, frozen=True):

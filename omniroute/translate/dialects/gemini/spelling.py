@@ -12,7 +12,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from functools import cache
+from functools import lru_cache
 from typing import Final, TypeVar
 
 import msgspec
@@ -32,22 +32,20 @@ _items: Final = msgspec.json.Decoder(list[msgspec.Raw])
 
 def read(decoder: msgspec.json.Decoder[Body], body: bytes) -> Body:
     """``body`` as ``decoder``'s type. Raises ClientError: ``param`` is the path of the field that is wrong."""
-    try:
-        body.decode()  # what stays JSON text is not looked at again
-    except UnicodeDecodeError as error:
-        raise ClientError(f"The request body is not UTF-8 ({error}).", code="invalid_json") from error
     if _MAYBE_SNAKE.search(body) is None:
         # Most clients write as we do; who does not is read a second time.
-        with suppress(msgspec.ValidationError, msgspec.DecodeError, UnicodeError, RecursionError):
-            return decoder.decode(body)
-    return read_body(decoder, bytes(_regular(msgspec.Raw(body), _of(decoder.type))))
+        with suppress(ClientError):
+            return read_body(decoder, body)
+    with suppress(ClientError):  # what is no JSON stays as it is: the decoding says where
+        body = bytes(_regular(msgspec.Raw(body), _of(decoder.type)))
+    return read_body(decoder, body)
 
 
 def strangers(body: bytes, of: type[Wire]) -> Iterator[tuple[str, msgspec.Raw]]:
     """Name and value of each top-level member of ``body`` that ``of`` does not know. ``body`` has been read before."""
-    known = {field.encode_name for field in _fields_of(of)}
+    known = of.__struct_encode_fields__
     for name, value in read_body(_members, body).items():
-        if wire_name(name) not in known:
+        if name not in known and wire_name(name) not in known:
             yield name, value
 
 
@@ -58,13 +56,7 @@ def member(body: bytes, name: str) -> bytes:
     return value if value.startswith(b"{") else b"{}"
 
 
-def _fields_of(of: type[Wire]) -> tuple[Field, ...]:
-    kind = _of(of)
-    assert isinstance(kind, StructType)
-    return kind.fields
-
-
-@cache
+@lru_cache(maxsize=8)
 def _of(of: type[Wire]) -> Type:
     return type_info(of)
 

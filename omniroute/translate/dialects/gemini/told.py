@@ -27,7 +27,10 @@ TRUE: Final = b"true"
 _CHUNK: Final = (
     b"candidates", b"promptFeedback", b"usageMetadata", b"modelVersion", b"responseId", b"createTime", b"error",
 )  # fmt: skip
-_CANDIDATE: Final = (b"index", b"content", b"finishReason", b"finishMessage")
+_CANDIDATE: Final = (
+    b"index", b"content", b"finishReason", b"finishMessage", b"citationMetadata", b"groundingMetadata",
+    b"logprobsResult",
+)  # fmt: skip
 _PART: Final = (
     b"text", b"thought", b"thoughtSignature", b"functionCall", b"inlineData", b"fileData", b"executableCode",
     b"codeExecutionResult", b"toolCall", b"toolResponse",
@@ -46,7 +49,9 @@ class Candidate(msgspec.Struct, frozen=True):
     parts: tuple[Json, ...]
     reason: str
     message: str
-    raw: Json
+    cited: Json
+    grounding: Json
+    logprobs: Json
 
 
 class Chunk(msgspec.Struct, frozen=True):
@@ -104,43 +109,44 @@ def read_chunks(data: bytes) -> tuple[Chunk, ...]:
 
 
 def _chunk(raw: Json) -> Chunk:
-    jsonspan.spans(raw, ())  # raises for what is no object
-    candidates, feedback, _, model, response_id, created, error = members(raw, _CHUNK)
-    (usage,) = jsonspan.spans(raw, (b"usageMetadata",))
+    found = [b"" if span is None else raw[span[0] : span[1]] for span in jsonspan.spans(raw, _CHUNK)]
+    candidates, feedback, usage, model, response_id, created, error = found
     return Chunk(
         candidates=tuple(_candidate(item, place) for place, item in enumerate(items(candidates, MAX_ITEMS))),
-        blocked=word(member(feedback, b"blockReason")),
-        usage=b"" if usage is None else raw[usage[0] : usage[1]],
+        blocked=word(member(feedback, b"blockReason")) if feedback else "",
+        usage=usage,
         model=word(model),
         id=word(response_id),
-        created_epoch_s=_instant(word(created)),
-        error=error,
+        created_epoch_s=_instant(word(created)) if created else 0,
+        error=b"" if error == b"null" else error,
     )
 
 
 def _candidate(raw: Json, place: int) -> Candidate:
-    index, content, reason, message = members(raw, _CANDIDATE)
+    index, content, reason, message, cited, grounding, logprobs = members(raw, _CANDIDATE)
     told = count(index)
     return Candidate(
         index=(place if index else 0) if told is None else told,
-        parts=items(member(content, b"parts"), MAX_ITEMS),
+        parts=items(member(content, b"parts"), MAX_ITEMS) if content else (),
         reason=word(reason),
         message=word(message),
-        raw=raw,
+        cited=cited,
+        grounding=grounding,
+        logprobs=logprobs,
     )
 
 
 def read_part(raw: Json) -> Part:
     """A part."""
     said, thought, signature, call, inline, file, code, output, tool_call, tool_response = members(raw, _PART)
-    block = _media(inline or file) if inline or file else _own(b"toolCall", tool_call)
+    block = _media(inline or file) if inline or file else None
     return Part(
-        text=text(said) or _code(code) or _output(output),
+        text=text(said) if said else _code(code) if code else _output(output) if output else b"",
         is_text=bool(said),
         thought=thought == TRUE,
         signature=word(signature),
         call=call if call.startswith(b"{") else b"",
-        block=block or _own(b"toolResponse", tool_response),
+        block=block or _own(b"toolCall", tool_call) or _own(b"toolResponse", tool_response),
     )
 
 

@@ -18,6 +18,20 @@ MAX_TOKENS: Final = 10**12
 """More is a vendor's mistake; a ledger of 64-bit integers must be able to add it up."""
 
 
+class _Plain(msgspec.Struct, gc=False, rename="camel"):
+    """What Google itself sends of text, the greater part of all answers. Its members decline what is unusual."""
+
+    prompt_token_count: int
+    candidates_token_count: int = 0
+    thoughts_token_count: int = 0
+    tool_use_prompt_token_count: int = 0
+    cached_content_token_count: int = 0
+
+
+_AUDIO: Final = b'"AUDIO"'
+_plain: Final = msgspec.json.Decoder(_Plain)
+
+
 class UsageMetadata(Wire, frozen=True):
     """``usageMetadata`` as we write it."""
 
@@ -30,6 +44,30 @@ class UsageMetadata(Wire, frozen=True):
 
 def usage_of(raw: bytes) -> Usage:
     """Counts of one ``usageMetadata``. Never raises; not ``known`` if it holds no count."""
+    return (None if _AUDIO in raw else _plain_usage_of(raw)) or _lenient_usage_of(raw)
+
+
+def _plain_usage_of(raw: bytes) -> Usage | None:
+    """The same for counts that are all there and within each other; None for anything else."""
+    try:
+        told = _plain.decode(raw)
+    except (msgspec.DecodeError, UnicodeError):
+        return None
+    input_total = told.prompt_token_count + told.tool_use_prompt_token_count
+    output_total = told.candidates_token_count + told.thoughts_token_count
+    counts = (told.prompt_token_count, told.tool_use_prompt_token_count, told.candidates_token_count)
+    if not (
+        all(0 <= count <= MAX_TOKENS for count in counts)
+        and 0 <= told.thoughts_token_count <= MAX_TOKENS
+        and 0 <= told.cached_content_token_count <= input_total
+    ):
+        return None
+    return Usage(
+        input_total, told.cached_content_token_count, 0, 0, output_total, told.thoughts_token_count, known=True
+    )
+
+
+def _lenient_usage_of(raw: bytes) -> Usage:
     try:
         told = decode_vendor(raw)
     except ValueError:

@@ -25,7 +25,6 @@ Edit = tuple[int, int, bytes]
 _ADDED_MEMBER: Final = b'"stream_options":{"include_usage":true},'
 _ADDED_OPTIONS: Final = b'{"include_usage":true}'
 _ADDED_OPTION: Final = b'"include_usage":true'
-_BLANKS: Final = b" \t\r\n"
 _ECHO: Final = b'" "'
 """An empty string is refused by some model versions, a blank by none of those reported (translation.md §9)."""
 
@@ -38,9 +37,8 @@ def encode_request(body: bytes, peeked: Peeked, *, model: str, quirks: Quirks) -
     model_span, options_span, option_span = peeked.spans
     if model == peeked.model:
         model_span = None
-    asks = peeked.stream and not peeked.include_usage and not quirks.mistral
-    plain = not quirks.mistral and quirks.reasoning_echo != "required"
-    if plain and (not asks or options_span is None):
+    asks = peeked.stream and not peeked.include_usage
+    if quirks.reasoning_echo != "required" and (not asks or options_span is None):
         # A body that streams has members: the comma of what is added has something to separate.
         parts = chat.encode_body(body, model_span, model, _ADDED_MEMBER if asks else b"")
         if parts is not None:
@@ -50,8 +48,6 @@ def encode_request(body: bytes, peeked: Peeked, *, model: str, quirks: Quirks) -
         edits.append((*model_span, msgspec.json.encode(model)))
     if asks:
         edits.append(_usage_edit(body, options_span, option_span))
-    if quirks.mistral:
-        edits += _without_options(body)
     if quirks.reasoning_echo == "required":
         edits += _echoes(body)
     return jsonspan.patch(body, tuple(sorted(edits)))
@@ -92,22 +88,6 @@ def _usage_edit(body: bytes, options_span: Span | None, option_span: Span | None
         return (start, end, _ADDED_OPTIONS)
     comma = b"" if jsonspan.is_empty_object(options) else b","
     return (start + 1, start + 1, _ADDED_OPTION + comma)
-
-
-def _without_options(body: bytes) -> Iterator[Edit]:
-    """The cut that takes ``stream_options`` out, with one of its commas. Mistral refuses it, and tells usage anyway."""
-    (span,) = jsonspan.member_spans(body, (b"stream_options",))
-    if span is None:
-        return
-    start, end = span
-    while body[end] in _BLANKS:
-        end += 1
-    if body.startswith(b",", end):
-        yield (start, end + 1, b"")
-        return
-    while body[start - 1] in _BLANKS:
-        start -= 1
-    yield (start - 1, end, b"")  # the last of at least two members: a model is always named
 
 
 def _echoes(body: bytes) -> Iterator[Edit]:

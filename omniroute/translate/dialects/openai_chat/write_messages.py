@@ -20,7 +20,7 @@ from omniroute.translate.canonical import (
     ToolResult,
     Turn,
 )
-from omniroute.translate.conversation import paired, without_empty
+from omniroute.translate.conversation import NO_RESULT, paired, without_empty
 from omniroute.translate.dialects.openai_chat import request_schema as schema
 from omniroute.translate.dialects.openai_chat.answer_schema import ExtraContent, signature_content
 from omniroute.translate.dialects.openai_chat.content_out import ContentWriter
@@ -105,7 +105,7 @@ class MessageWriter:
     def _result(self, result: ToolResult) -> tuple[schema.Message, list[Block]]:
         """The result's message, with its texts, and what of it a tool's message cannot hold."""
         self._content.mark(result.cache, result.at)
-        if result.is_error:
+        if result.is_error and not _is_ours(result):
             self._notes.add(f"{result.at}.is_error", "dropped", "the text says that it failed", info=True)
         texts = [block for block in result.blocks if isinstance(block, Text)]
         call_id = self.call_ids.fit(result.call_id)
@@ -229,6 +229,11 @@ class MessageWriter:
 
 
 _SAID: Final = (Text, Reasoning, ToolCall, Refusal)
+
+
+def _is_ours(result: ToolResult) -> bool:
+    """Whether it stands for a result the client has not sent."""
+    return result.blocks == (Text(text=NO_RESULT),)
 
 
 def _results_together(turns: tuple[Turn, ...]) -> Iterator[Turn]:

@@ -9,15 +9,15 @@ from msgspec import Raw
 
 from omniroute.domain import Quirks
 from omniroute.errors import ClientError
-from omniroute.translate.canonical import ChatRequest, Format, Json, Thinking
+from omniroute.translate.canonical import ChatRequest, Format, Json
 from omniroute.translate.dialect import Outgoing
 from omniroute.translate.dialects.openai_chat import request_schema as schema
 from omniroute.translate.dialects.openai_chat.identity import PATH
+from omniroute.translate.dialects.openai_chat.thinking_out import effort, own_words
 from omniroute.translate.dialects.openai_chat.tools_out import ToolWriter
 from omniroute.translate.dialects.openai_chat.write_messages import MessageWriter
 from omniroute.translate.fields import field, refuse_state
 from omniroute.translate.notes import Notes
-from omniroute.translate.thinking import effort_of
 
 _encode: Final = msgspec.json.Encoder().encode
 
@@ -38,6 +38,7 @@ def write_request(request: ChatRequest, quirks: Quirks, notes: Notes) -> Outgoin
     if not messages:
         raise ClientError("There is no message with any content to answer.", param="messages", code="invalid_value")
     written = tools.tools()
+    own = own_words(request.thinking) if request.origin == _OURS else {}
     body = schema.Body(
         model=request.model,
         messages=messages,
@@ -59,7 +60,7 @@ def write_request(request: ChatRequest, quirks: Quirks, notes: Notes) -> Outgoin
         tools=written,
         tool_choice=tools.choice(),
         parallel_tool_calls=False if request.parallel is False and written else None,
-        reasoning_effort=_effort(request.thinking, notes),
+        reasoning_effort="" if own else effort(request.thinking, notes),
         verbosity=request.verbosity,
         metadata=_raw(request.metadata),
         store=_store(request, notes),
@@ -72,7 +73,7 @@ def write_request(request: ChatRequest, quirks: Quirks, notes: Notes) -> Outgoin
     )
     return Outgoing(
         path=PATH,
-        body=(_with_ext(_encode(body), request, notes),),
+        body=(_with_ext(_encode(body), own, request, notes),),
         names=tools.names.restored,
         call_ids=writer.call_ids.restored,
     )
@@ -103,22 +104,6 @@ def _format(form: Format | None) -> schema.ResponseFormat | None:
     return schema.ResponseFormat("json_schema", inner)
 
 
-def _effort(thinking: Thinking | None, notes: Notes) -> str:
-    """``reasoning_effort``; "" where the model decides."""
-    if thinking is None:
-        return ""
-    if thinking.summary:
-        notes.add("reasoning.summary", "dropped", "reasoning is shown or not, as the provider likes", info=True)
-    match thinking.mode:
-        case "off":
-            return "none"
-        case "budget":
-            notes.add(thinking.at, "approximated", "a budget of thinking tokens becomes a level", info=True)
-            return effort_of(thinking.budget)
-        case "effort" | "adaptive":
-            return thinking.effort
-
-
 def _store(request: ChatRequest, notes: Notes) -> bool | None:
     """Only what a client of this dialect said of this dialect's own store."""
     if request.origin == _OURS:
@@ -136,11 +121,12 @@ def _cache_hint(request: ChatRequest, name: str, value: str, quirks: Quirks, not
     return ""
 
 
-def _with_ext(body: bytes, request: ChatRequest, notes: Notes) -> bytes:
+def _with_ext(body: bytes, own: dict[str, object], request: ChatRequest, notes: Notes) -> bytes:
     """``body`` with the members that only this dialect's clients send; another's are dropped."""
     if request.origin != _OURS:
         for name, _ in request.ext:
             notes.add(name, "dropped", "the chosen model's provider has no such member", info=True)
         return body
-    more = b"".join(b"," + msgspec.json.encode(name) + b":" + bytes(raw) for name, raw in request.ext)
+    members = [*request.ext, *((name, _encode(value)) for name, value in own.items())]
+    more = b"".join(b"," + _encode(name) + b":" + raw for name, raw in members)
     return body[:-1] + more + b"}"

@@ -25,6 +25,7 @@ from omniroute.translate.dialects.openai_responses.schema import (
 )
 from omniroute.translate.dialects.openai_responses.settings import reasoning_of, text_of
 from omniroute.translate.dialects.openai_responses.tools import choice_json, tool_json
+from omniroute.translate.events import Start
 
 NAME: Final = "openai_responses"
 
@@ -90,14 +91,13 @@ class Envelope:
 
     __slots__ = ("_echo", "created_at", "id", "model", "service_tier")
 
-    def __init__(
-        self, context: AnswerContext, *, upstream_id: str, model: str, created_epoch_s: int, service_tier: str
-    ) -> None:
-        self._echo = b"," + echo_of(context.request, continues=context.continues)
-        self.id = response_id(upstream_id, context)
-        self.model = model or context.model
-        self.created_at = created_epoch_s or context.created_epoch_s
-        self.service_tier = _TIERS.get(service_tier, "")
+    def __init__(self, context: AnswerContext, start: Start, echo: bytes = b"") -> None:
+        """``echo``: the inside of an object to use instead of what ``context.request`` gives."""
+        self._echo = b"," + (echo or echo_of(context.request, continues=context.continues))
+        self.id = response_id(start.id, context)
+        self.model = start.model or context.model
+        self.created_at = start.created_epoch_s or context.created_epoch_s
+        self.service_tier = _TIERS.get(start.service_tier, "")
 
     def response(
         self,

@@ -52,12 +52,14 @@ class Encoder:
     """A ``stream.StreamEncoder``."""
 
     __slots__ = (
-        "_carriers", "_context", "_envelope", "_finish", "_held", "_latest_call", "_message", "_namer", "_output",
-        "_parts", "_probabilities", "_refused", "_skipped", "_usage", "_waiting",
+        "_carriers", "_context", "_echo", "_envelope", "_finish", "_held", "_latest_call", "_message", "_namer",
+        "_output", "_parts", "_probabilities", "_refused", "_skipped", "_usage", "_waiting",
     )  # fmt: skip
 
-    def __init__(self, context: AnswerContext) -> None:
+    def __init__(self, context: AnswerContext, *, echo: bytes = b"") -> None:
+        """``echo``: see ``Envelope``."""
         self._context = context
+        self._echo = echo
         self._namer = Namer(context)
         self._output = Output()
         self._envelope: Envelope | None = None
@@ -152,13 +154,7 @@ class Encoder:
     def _start(self, event: events.StreamEvent) -> bytes:
         start = event if isinstance(event, events.Start) else events.Start()
         self._usage = start.usage
-        self._envelope = Envelope(
-            self._context,
-            upstream_id=start.id,
-            model=start.model,
-            created_epoch_s=start.created_epoch_s,
-            service_tier=start.service_tier,
-        )
+        self._envelope = Envelope(self._context, start, self._echo)
         body = Raw(self._envelope.response("in_progress"))
         created = sse(LifeCycle("response.created", self._output.number(), body))
         return created + sse(LifeCycle("response.in_progress", self._output.number(), body))

@@ -8,11 +8,14 @@ its text and done once, its text is what its deltas were; nothing is empty; the 
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 import msgspec
 
 from omniroute.translate.dialect import GrammarError
+from omniroute.translate.jsontext import inner
+from omniroute.translate.members import member
 
 _LIFE: Final = ("response.created", "response.in_progress")
 _LAST: Final = frozenset({"response.completed", "response.incomplete", "response.failed"})
@@ -26,12 +29,12 @@ _DELTAS: Final = {
     "response.custom_tool_call_input.delta": "response.custom_tool_call_input.done",
 }
 _DONE: Final = {
-    "response.output_text.done": "text",
-    "response.refusal.done": "refusal",
-    "response.reasoning_summary_text.done": "text",
-    "response.reasoning_text.done": "text",
-    "response.function_call_arguments.done": "arguments",
-    "response.custom_tool_call_input.done": "input",
+    "response.output_text.done": b"text",
+    "response.refusal.done": b"refusal",
+    "response.reasoning_summary_text.done": b"text",
+    "response.reasoning_text.done": b"text",
+    "response.function_call_arguments.done": b"arguments",
+    "response.custom_tool_call_input.done": b"input",
 }
 """Events with a whole text, and the member that holds it."""
 _PARTS: Final = {
@@ -40,6 +43,8 @@ _PARTS: Final = {
     "response.content_part.done": False,
     "response.reasoning_summary_part.done": False,
 }
+_HALF: Final = re.compile(rb"(?<!\\)((?:\\\\)*)\\u[dD][89a-fA-F][0-9a-fA-F]{2}")
+"""Half of a surrogate pair, escaped: the upstream may cut a pair in two, and so our deltas; no reader takes it."""
 _CALLS: Final = {"function_call": "arguments", "custom_tool_call": "input"}
 
 
@@ -54,7 +59,7 @@ class _Item:
         self.parts: dict[int, bool] = {}
         """Parts by number, and whether they are still open."""
         self.texts: dict[int, list[bytes]] = {}
-        """Texts so far, by part, until they are done."""
+        """Texts so far, escaped, by part, until they are done."""
         self.done: object = None
 
 
@@ -73,7 +78,7 @@ class Checker:
     def event(self, name: bytes, data: bytes) -> None:
         """One event."""
         try:
-            told = self._object(msgspec.json.decode(data), "an event")
+            told = self._object(msgspec.json.decode(_HALF.sub(rb"\1\\ufffd", data)), "an event")
         except msgspec.DecodeError as error:
             raise GrammarError(f"event {self._number}: no JSON") from error
         kind = str(told.get("type"))
@@ -92,7 +97,7 @@ class Checker:
             self._require(bool(told.get("message")), "an error without a message")
             self._error = True
         else:
-            self._inner(kind, told)
+            self._inner(kind, told, data)
 
     def end(self) -> None:
         """The stream is over."""
@@ -121,7 +126,7 @@ class Checker:
         incomplete = bool(response.get("incomplete_details"))
         self._require(incomplete == (status == "incomplete"), "incomplete_details do not fit the status")
 
-    def _inner(self, kind: str, told: dict[str, object]) -> None:
+    def _inner(self, kind: str, told: dict[str, object], data: bytes) -> None:
         index = told.get("output_index")
         if not isinstance(index, int):
             raise GrammarError(f"event {self._number}: {kind} without an output_index")
@@ -141,9 +146,9 @@ class Checker:
         if kind in _PARTS:
             self._part(kind, item, number)
         elif kind in _DELTAS:
-            self._delta(kind, item, number, told.get("delta"))
+            self._delta(kind, item, number, inner(member(data, b"delta")))
         elif kind in _DONE:
-            self._text_done(kind, item, number, told.get(_DONE[kind]))
+            self._text_done(kind, item, number, inner(member(data, _DONE[kind])))
         else:
             self._require(kind == "response.output_text.annotation.added", f"{kind} is no event of ours")
             self._require(item.parts.get(number, False), "an annotation of a part that is not open")
@@ -180,18 +185,18 @@ class Checker:
             self._require(number not in item.texts, f"part {number} is done before its text")
             item.parts[number] = False
 
-    def _delta(self, kind: str, item: _Item, number: int, delta: object) -> None:
-        self._require(isinstance(delta, str), f"{kind} without a text")
+    def _delta(self, kind: str, item: _Item, number: int, delta: bytes | None) -> None:
+        if delta is None:
+            raise GrammarError(f"event {self._number}: {kind} without a text")
         if item.type in _CALLS:
             item.texts.setdefault(number, [])
         self._require(number in item.texts, f"{kind} for part {number}, which is not open")
-        item.texts[number].append(str(delta).encode("utf-16", "surrogatepass"))
+        item.texts[number].append(delta)
 
-    def _text_done(self, kind: str, item: _Item, number: int, text: object) -> None:
+    def _text_done(self, kind: str, item: _Item, number: int, text: bytes | None) -> None:
         said = item.texts.pop(number, None)
         self._require(said is not None or item.type == "custom_tool_call", f"{kind} for a part that is not open")
-        whole = b"".join(delta.removeprefix(b"\xff\xfe") for delta in said or ())
-        self._require(whole == str(text).encode("utf-16-le", "surrogatepass"), f"{kind}: the text is not its deltas'")
+        self._require(b"".join(said or ()) == text, f"{kind}: the text is not its deltas', escape for escape")
         self._require(bool(text) or item.type in _CALLS, f"{kind}: an empty text")
 
     # -- rules ------------------------------------------------------------------------------------------------------

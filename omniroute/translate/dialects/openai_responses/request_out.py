@@ -24,6 +24,8 @@ PATH: Final = "/responses"
 ENCRYPTED: Final = "reasoning.encrypted_content"
 """``include`` value that asks for reasoning that can be given back without a store."""
 
+_NEEDED: Final = frozenset({"anthropic"})
+"""Whose own tools are refused rather than left out where no other tool remains (translation.md §11.5)."""
 _SAME_VENDOR: Final = frozenset({"openai_chat", NAME})
 
 
@@ -59,7 +61,11 @@ def write_request(request: ChatRequest, quirks: Quirks, notes: Notes) -> Outgoin
     _note_foreign(request, notes)
     instructions, items = _conversation(request, ItemWriter(notes, names, ids))
     _note_lost(request, quirks, notes)
+    tools = _tools(request, names, notes)
     choice = request.tool_choice
+    if choice is not None and request.tools and not tools:
+        notes.add(choice.at, "dropped", "no tool is left to choose")
+        choice = None
     vendor = request.origin in _SAME_VENDOR
     body = RequestBody(
         model=request.model,
@@ -69,7 +75,7 @@ def write_request(request: ChatRequest, quirks: Quirks, notes: Notes) -> Outgoin
         temperature=_raw(request.temperature),
         top_p=_raw(request.top_p),
         top_logprobs=request.top_logprobs,
-        tools=_tools(request, names, notes) or None,
+        tools=tools or None,
         tool_choice=None if choice is None else Raw(choice_json(choice, names.fit)),
         parallel_tool_calls=False if request.parallel is False else None,
         text=_raw(text_of(request)),
@@ -121,7 +127,7 @@ def _tools(request: ChatRequest, names: Renamer, notes: Notes) -> list[Raw]:
         if isinstance(tool, Tool):
             _note_tool(tool, notes)
     for tool in lost:
-        if not written:
+        if not written and tool.origin in _NEEDED:
             raise Unsupported(f"'{tool.at}': only its own provider runs '{tool.kind}'.", param=tool.at)
         notes.add(tool.at, "dropped", "only its own provider runs it")
     return written

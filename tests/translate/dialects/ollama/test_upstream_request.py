@@ -267,6 +267,25 @@ def test_calls_without_ids_are_paired_by_name() -> None:
     assert [answer["tool_name"] for answer in answers] == ["b", "a"]
 
 
+def test_results_in_messages_of_their_own_are_gathered() -> None:
+    calls = tuple(ToolCall(call_id=str(at), name="f", arguments="{}") for at in range(3))
+    turns = [Turn(role="assistant", blocks=calls), Turn(role="user", blocks=(Text(text="wait"),), at="u")]
+    turns += [
+        Turn(role="user", blocks=(ToolResult(call_id=str(at), blocks=(Text(text=f"r{at}"),)),)) for at in (2, 0, 1)
+    ]
+    turns += [USER, USER]
+    body, lost = write(ChatRequest(origin="openai_chat", model="m", turns=tuple(turns)))
+    assert [(one["role"], one["content"]) for one in body["messages"][1:]] == [
+        ("tool", "r2"),
+        ("tool", "r0"),
+        ("tool", "r1"),
+        ("user", "wait"),
+        ("user", "x"),
+        ("user", "x"),
+    ]
+    assert lost == []
+
+
 def test_nothing_to_say_is_refused() -> None:
     with pytest.raises(ClientError):
         write(asked(Text(text="")))

@@ -176,3 +176,24 @@ def test_what_is_no_event_breaks_it(data: bytes) -> None:
 def test_the_name_is_the_type() -> None:
     with pytest.raises(GrammarError):
         CLIENT.checker().event(b"response.in_progress", msgspec.json.encode(stream()[0]))
+
+
+def test_a_pair_of_surrogates_cut_in_two_passes_and_is_whole_in_the_end() -> None:
+    told = encoded(
+        [
+            Start(id="resp_1", model="m"),
+            Open(block=0, kind="text"),
+            Delta(0, 0, rb"\ud83d"),
+            Delta(0, 0, rb"\ude00"),
+            Close(0, 0),
+            Finished(0, Finish(reason="stop")),
+            End(),
+        ]
+    )
+    checker = CLIENT.checker()
+    blocks = [block.split(b"\n") for block in told.split(b"\n\n")[:-1]]
+    for name, data in blocks:
+        checker.event(name.removeprefix(b"event: "), data.removeprefix(b"data: "))
+    checker.end()
+    last = msgspec.json.decode(blocks[-1][1].removeprefix(b"data: "))
+    assert last["response"]["output"][0]["content"][0]["text"] == "\U0001f600"

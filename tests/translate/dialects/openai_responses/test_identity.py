@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
 from omniroute.domain import Quirks
 from omniroute.errors import ClientError
 from omniroute.translate.dialects.openai_responses import DIALECT
 from omniroute.translate.dialects.openai_responses.usage import usage_of
-from tests.translate.dialects.openai_responses.said import CLIENT, Request
+from tests.translate.dialects.openai_responses.said import CLIENT, Request, events_of, names
 
 assert DIALECT.identity is not None
 IDENTITY = DIALECT.identity
@@ -58,6 +59,39 @@ def test_only_the_model_is_patched() -> None:
     assert passed(body, "asked/m") == body
     assert passed(body, "m") == body.replace(b'"asked/m"', b'"m"')
     assert IDENTITY.path(CLIENT.peek(Request(body)), "m") == "/responses"
+
+
+REPEATED = b'"parallel_tool_calls":false,"tool_choice":"none","tools":[{"type":"web_search"}],"of_tomorrow":1.0'
+WHOLE = (
+    b'{"id":"resp_up","object":"response","created_at":5,"status":"completed","model":"m",' + REPEATED + b',"output":['
+    b'{"type":"message","id":"msg_up","role":"assistant","status":"completed",'
+    b'"content":[{"type":"output_text","text":"all","annotations":[]}]}],'
+    b'"usage":{"input_tokens":3,"input_tokens_details":{"cached_tokens":0,"cache_write_tokens":0},"output_tokens":1,'
+    b'"output_tokens_details":{"reasoning_tokens":0},"total_tokens":4}}'
+)
+
+
+def test_a_whole_response_becomes_the_stream_it_should_have_been() -> None:
+    assert IDENTITY.unfold is not None
+    stream = IDENTITY.unfold(WHOLE)
+    assert stream is not None
+    last = events_of(stream)[-1]["response"]
+    assert {name: value for name, value in last.items() if value is not None} == msgspec.json.decode(WHOLE)  # type: ignore[attr-defined]
+    assert REPEATED in stream
+
+
+def test_a_whole_failure_becomes_a_stream_that_fails() -> None:
+    assert IDENTITY.unfold is not None
+    body = b'{"id":"resp_up","object":"response","status":"failed","output":[],"error":{"message":"boom"},' + REPEATED
+    stream = IDENTITY.unfold(body + b"}")
+    assert stream is not None
+    assert names(events_of(stream))[-2:] == ["error", "failed"]
+
+
+@pytest.mark.parametrize("body", [b"{}", b"[DONE]", b'{"object":"response"}', b'{"object":"response","output":[]'])
+def test_anything_else_stays_what_it_is(body: bytes) -> None:
+    assert IDENTITY.unfold is not None
+    assert IDENTITY.unfold(body) is None
 
 
 @pytest.mark.parametrize(

@@ -361,9 +361,10 @@ def test_what_is_wrong_is_named(members: dict[str, object], param: str) -> None:
     assert (caught.value.status, caught.value.param) == (400, param)
 
 
-def test_half_a_surrogate_pair_becomes_a_mark() -> None:
-    request = read_body(b'{"model":"m","input":"a\\ud800b","x":"\\udc00"}')
-    assert request.turns[0].blocks == (Text(text="a\ufffdb", at="input"),)
+def test_half_a_surrogate_pair_is_no_text() -> None:
+    with pytest.raises(ClientError) as caught:
+        read_body(b'{"model":"m","input":[{"role":"user","content":"a\\ud800b"}]}')
+    assert (caught.value.status, caught.value.param) == (400, "input[0].content")
 
 
 @pytest.mark.parametrize(

@@ -234,6 +234,13 @@ def test_a_foreign_tool_alone_is_refused() -> None:
     assert caught.value.param == "tools[0]"
 
 
+def test_one_that_may_be_left_out_takes_the_choice_with_it() -> None:
+    tool = ServerTool(origin="gemini", kind="googleSearch", raw=b"{}", at="tools[0].googleSearch")
+    found = request(tools=(tool,), tool_choice=ToolChoice(mode="required", at="toolConfig"))
+    assert {"tools", "tool_choice"}.isdisjoint(written(found))
+    assert losses(found) == {"tools[0].googleSearch": "warning", "toolConfig": "warning"}
+
+
 @pytest.mark.parametrize(
     ("choice", "expected"),
     [
