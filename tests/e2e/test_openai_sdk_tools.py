@@ -214,9 +214,7 @@ def test_calls_without_ids_get_some(client: openai.OpenAI, upstream: Upstream) -
     if upstream.dialect not in {"gemini", "ollama"}:
         pytest.skip("ids are required in this dialect")
     for streamed in (False, True):
-        answers, _ = run(
-            client, streamed=streamed, model=upstream.model("echo;no-ids;calls=2"), tools=[WEATHER, CLOCK]
-        )
+        answers, _ = run(client, streamed=streamed, model=upstream.model("echo;no-ids;calls=2"), tools=[WEATHER, CLOCK])
         calls = answers[0].choices[0].message.tool_calls or []
         assert len({call.id for call in calls if call.id}) == 2
         assert answers[-1].choices[0].message.content
