@@ -110,7 +110,7 @@ def test_calls_at_once(client: openai.OpenAI, upstream: Upstream, *, streamed: b
     assert all("1.50" in call.function.arguments for call in calls), "numbers are not spelled anew"
     assert answers[-1].choices[0].message.content
     sent = upstream.sent().text
-    assert sent.count("1.50") == 3 + 1, "in the model's name too"
+    assert sent.count("1.50") == 3 + (upstream.dialect != "gemini"), "in the model's name too, where the body has it"
     assert sent.index("weather says so") < sent.index("clock says so")
 
 
@@ -214,9 +214,7 @@ def test_calls_without_ids_get_some(client: openai.OpenAI, upstream: Upstream) -
     if upstream.dialect not in {"gemini", "ollama"}:
         pytest.skip("ids are required in this dialect")
     for streamed in (False, True):
-        answers, _ = run(
-            client, streamed=streamed, model=upstream.model("echo;no-ids;calls=2"), tools=[WEATHER, CLOCK]
-        )
+        answers, _ = run(client, streamed=streamed, model=upstream.model("echo;no-ids;calls=2"), tools=[WEATHER, CLOCK])
         calls = answers[0].choices[0].message.tool_calls or []
         assert len({call.id for call in calls if call.id}) == 2
         assert answers[-1].choices[0].message.content

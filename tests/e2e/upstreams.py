@@ -14,7 +14,13 @@ import trio
 
 from tests.e2e.standing import Standing
 
-DIALECTS: Final = {"openai_chat": "/v1", "openai_responses": "/v1", "anthropic": "/v1", "gemini": "/v1beta", "ollama": ""}
+DIALECTS: Final = {
+    "openai_chat": "/v1",
+    "openai_responses": "/v1",
+    "anthropic": "/v1",
+    "gemini": "/v1beta",
+    "ollama": "",
+}
 """What upstreams speak, and what of the mock's URL belongs to a connection's."""
 QUIRKS: Final[dict[str, dict[str, object]]] = {"openai_responses": {"responses_reasoning": True}}
 """What is known of the mock: it is a model that reasons."""
