@@ -20,12 +20,17 @@ NO_RESULT: Final = "The tool gave no result."
 def merged(turns: Iterable[Turn]) -> tuple[Turn, ...]:
     """Neighbouring turns of one role as one: blocks one after another, never glued. System turns stay apart."""
     out: list[Turn] = []
+    blocks: list[Block] = []  # of the last turn: joined once, since a client may send any number of turns
     for turn in turns:
-        last = out[-1] if out else None
-        if last is not None and last.role == turn.role != "system":
-            out[-1] = msgspec.structs.replace(last, blocks=last.blocks + turn.blocks)
-        else:
-            out.append(turn)
+        if out and out[-1].role == turn.role != "system":
+            blocks += turn.blocks
+            continue
+        if out:
+            out[-1] = msgspec.structs.replace(out[-1], blocks=tuple(blocks))
+        out.append(turn)
+        blocks = list(turn.blocks)
+    if out:
+        out[-1] = msgspec.structs.replace(out[-1], blocks=tuple(blocks))
     return tuple(out)
 
 
