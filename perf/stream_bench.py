@@ -41,10 +41,12 @@ STREAMS: Final = {
     ),
     "gemini": (
         b'data: {"candidates": [{"content": {"parts": [{"text": "Hello"}],"role": "model"},"index": 0}],'
-        b'"usageMetadata": {"promptTokenCount": 9,"totalTokenCount": 9},"modelVersion": "gemini-2.5-flash","responseId": "r"}\r\n\r\n',
+        b'"usageMetadata": {"promptTokenCount": 9,"totalTokenCount": 9},'
+        b'"modelVersion": "gemini-2.5-flash","responseId": "r"}\r\n\r\n',
         b'data: {"candidates": [{"content": {"parts": [{"text": " token"}],"role": "model"},"index": 0}],'
-        b'"usageMetadata": {"promptTokenCount": 9,"candidatesTokenCount": 12,"totalTokenCount": 21,"promptTokensDetails": '
-        b'[{"modality": "TEXT","tokenCount": 9}]},"modelVersion": "gemini-2.5-flash","responseId": "r"}\r\n\r\n',
+        b'"usageMetadata": {"promptTokenCount": 9,"candidatesTokenCount": 12,"totalTokenCount": 21,'
+        b'"promptTokensDetails": [{"modality": "TEXT","tokenCount": 9}]},'
+        b'"modelVersion": "gemini-2.5-flash","responseId": "r"}\r\n\r\n',
     ),
     "openai_responses": (
         b'event: response.created\ndata: {"type":"response.created","sequence_number":0,"response":{"id":"resp_1",'

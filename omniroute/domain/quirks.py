@@ -25,6 +25,8 @@ class Quirks(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defau
     """Whether a Chat upstream wants ``reasoning_content`` of earlier turns back: "" ignores it, so it is left out."""
     mistral: bool = False
     """Mistral's Chat: ids of 9 letters or digits, ``any``, part arrays, ``random_seed``, no ``stream_options``."""
+    merge_choices: bool = False
+    """A Chat upstream spreads one answer's text and calls over several choices (GitHub Copilot)."""
     think_tags: bool = False
     """The model writes its reasoning as ``<think>`` at the start of the content."""
     default_max_tokens: int = 4096
@@ -59,6 +61,7 @@ PRESETS: Final[Mapping[str, Quirks]] = MappingProxyType(
         "openrouter": Quirks(reasoning_details=True, chat_cache_control=True, chat_top_k=True),
         "deepseek": Quirks(reasoning_echo="optional"),
         "mistral": Quirks(mistral=True),
+        "github-copilot": Quirks(merge_choices=True),
     }
 )
 """By provider id, until a connection says otherwise (translation.md §10)."""

@@ -17,11 +17,12 @@ from omniroute._speedups import Status
 from omniroute.domain import Timeouts, Usage
 from omniroute.errors import ClientError
 from omniroute.pipeline.answer import TOKEN_COUNT_HEADER, answer_headers
+from omniroute.pipeline.context import NO_CONTEXT, context_of
 from omniroute.pipeline.failures import not_an_answer, upstream_failed
 from omniroute.pipeline.record import Book
 from omniroute.pipeline.values import Encoded, PipelineOptions, Request, Served
 from omniroute.ports import ClientGone, Exchange, Reply
-from omniroute.translate import BYTES_PER_TOKEN, Answer, AnswerContext, ChatRequest, Flow, open_flow, texts_of
+from omniroute.translate import Answer, Flow, open_flow
 from omniroute.wire import PumpLimits, Wire, WireError
 
 CLIENT_LEFT: Final = frozenset({Status.WATCHED_GONE, Status.SINK_BROKEN, Status.SINK_STALLED})
@@ -32,13 +33,7 @@ LOOK_BYTES: Final = 2048
 MAX_EVENT_BYTES: Final = 16 * 1024 * 1024
 """An image part arrives as one line of megabytes; more than this is not an event any vendor sends."""
 
-MEDIA_BYTES: Final = 32 * 1024
-"""Longer requests may hold pictures or files, whose length says nothing about their tokens: these are looked at."""
-
 _COUNTED: Final = ((TOKEN_COUNT_HEADER, b"upstream"),)
-
-NO_CONTEXT: Final = AnswerContext(attempt_id="")
-"""Where bytes pass nobody looks at it."""
 
 
 class Delivery:
@@ -118,7 +113,9 @@ class Delivery:
         quirks = self._served.target.connection.quirks
         passed = encoded.passed
         try:
-            return encoded.pair.answer(body, NO_CONTEXT if passed else self._context(), quirks, passed=passed)
+            return encoded.pair.answer(
+                body, NO_CONTEXT if passed else context_of(self._request, self._served, encoded), quirks, passed=passed
+            )
         except ValueError as exc:
             if not passed or self._is_page():
                 raise not_an_answer(self._served) from exc
@@ -126,30 +123,10 @@ class Delivery:
                 # Compressed although nobody asked for it: the header goes with it, the client may know how.
                 return Answer(body, Usage())
         try:  # a stream although none was asked for is made an answer
-            return self._understand().pair.answer(body, self._context(), quirks, passed=False)
+            encoded = self._understand()
+            return encoded.pair.answer(body, context_of(self._request, self._served, encoded), quirks, passed=False)
         except ValueError as exc:
             raise not_an_answer(self._served) from exc
-
-    def _context(self, *, passed: bool = False) -> AnswerContext:
-        request, served, encoded = self._request, self._served, self._encoded
-        if passed:  # of a stream whose bytes pass only an error of ours says more than the upstream does
-            return AnswerContext(attempt_id=served.attempt_id, request_id=request.incoming.request_id)
-        peeked, received_at = request.peeked, request.incoming.received_at
-        return AnswerContext(
-            attempt_id=served.attempt_id,
-            request_id=request.incoming.request_id,
-            created_epoch_s=int(served.started_epoch_s),
-            model=served.target.model,
-            include_usage=peeked.include_usage,
-            choices=peeked.choices,
-            variant=peeked.variant,
-            request=request.read,
-            continues=request.kept.previous_response_id if request.kept is not None else "",
-            names=encoded.names,
-            call_ids=encoded.call_ids,
-            estimated_input_tokens=_about_tokens(encoded.wire.body_bytes, request.read),
-            elapsed_ns=lambda: int((trio.current_time() - received_at) * 1e9),
-        )
 
     async def stream(self) -> None:
         """Answer with the upstream's stream. Raises UpstreamError before the commit point, ClientGone after or before.
@@ -192,7 +169,7 @@ class Delivery:
             encoded = self._understand()
         return open_flow(
             encoded.pair,
-            self._context(passed=encoded.passed),
+            context_of(request, self._served, encoded),
             request.peeked,
             self._served.target.connection.quirks,
             passed=encoded.passed,
@@ -338,11 +315,3 @@ class Delivery:
             return ClientGone()
         late = exc.status is Status.DEADLINE and self._total_at and trio.current_time() >= self._total_at
         return upstream_failed(Status.TOTAL_DEADLINE if late else exc.status, self._served)
-
-
-def _about_tokens(body_bytes: int, request: ChatRequest | None) -> int:
-    """A number for clients whose dialect demands one where the upstream tells none; marked as an estimate there."""
-    if body_bytes <= MEDIA_BYTES or request is None:
-        return body_bytes // BYTES_PER_TOKEN
-    texts, more = texts_of(request)
-    return sum(map(len, texts)) // BYTES_PER_TOKEN + more

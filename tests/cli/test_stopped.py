@@ -89,6 +89,26 @@ def test_a_connection_comes_and_goes_and_its_credential_is_never_shown(house: Ho
     assert "There is no connection" in house.run("providers", "list").output
 
 
+def test_a_connection_has_a_dialect_and_quirks(house: House) -> None:
+    done = house.run(
+        "providers", "add", "acme", "--base-url", "https://a.example", "--key", "", "--dialect", "ollama",
+        "--quirk", "think_tags=true", "--quirk", "gemini_schema=openapi", "--quirk", "effort_budgets=[1,2,3]",
+    )  # fmt: skip
+    assert done.exit_code == 0, done.output
+    (row,) = house.rows("providers", "list")
+    assert row["dialect"] == "ollama"
+    assert row["quirks"] == {"think_tags": True, "gemini_schema": "openapi", "effort_budgets": [1, 2, 3]}
+    assert "ollama" in house.run("providers", "list").output
+    for wrong, words in (
+        ("think_tags", "NAME=VALUE"),
+        ("no_such=1", "quirks.no_such"),
+        ("think_tags=perhaps", "quirks"),
+    ):
+        done = house.run("providers", "add", "b", "--base-url", "https://b.example", "--key", "", "--quirk", wrong)
+        assert done.exit_code != 0
+        assert words in done.output
+
+
 @pytest.mark.parametrize(
     ("args", "says"),
     [

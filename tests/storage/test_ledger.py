@@ -37,6 +37,7 @@ FULL = record(
     usage=USAGE,
     connect_ms=1,
     head_ms=2,
+    losses="dropped:seed;approximated:tool_choice",
     first_token_ms=3,
     total_ms=4,
     bytes_in=5,

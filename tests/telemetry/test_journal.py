@@ -90,7 +90,7 @@ def test_no_open_attempt_is_too_long(
 
 
 @settings(max_examples=40, deadline=None)
-@given(texts=st.tuples(*[texts] * 9), numbers=st.tuples(*[counts] * 8), small=st.integers(-1, 1 << 62))
+@given(texts=st.tuples(*[texts] * 10), numbers=st.tuples(*[counts] * 8), small=st.integers(-1, 1 << 62))
 def test_no_record_is_too_long_and_no_count_too_large(
     journal_of_all: tuple[RingJournal, RingReader], texts: tuple[str, ...], numbers: tuple[int, ...], small: int
 ) -> None:
@@ -108,6 +108,7 @@ def test_no_record_is_too_long_and_no_count_too_large(
         True,
         texts[8],
         small,
+        texts[9],
     )
     journal.close(slot, record)
     (kept,) = records(reader)

@@ -437,6 +437,7 @@ class Recorder:
 
     def __init__(self) -> None:
         self.events: list[tuple[str | None, str]] = []
+        self.data: list[bytes] = []
 
     def begin(self, sequencer: object) -> None:
         pass
@@ -451,7 +452,8 @@ class Recorder:
         raise AssertionError("no lane was armed")
 
     def event(self, name: bytes, data: bytes) -> bytes:
-        self.events.append((name.decode() or None, data.decode()))
+        self.data.append(data)
+        self.events.append((name.decode("utf-8", "replace") or None, data.decode("utf-8", "replace")))
         return b""
 
     def finish(self) -> bytes:

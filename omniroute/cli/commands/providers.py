@@ -105,11 +105,11 @@ async def list_providers(data_dir: str | None, as_json: bool) -> None:
         output.print_json(rows)
         return
     output.print_table(
-        ("id", "provider", "label", "state", "base URL", "models", "priority"),
+        ("id", "provider", "label", "state", "base URL", "dialect", "models", "priority"),
         [
             (
                 c["connection_id"], c["provider"], c["label"], c["problem"] or ("active" if c["active"] else "off"),
-                c["base_url"], output.joined(c["models"]), c["priority"],
+                c["base_url"], c["dialect"], output.joined(c["models"]), c["priority"],
             )
             for c in rows
         ],

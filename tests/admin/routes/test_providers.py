@@ -5,6 +5,7 @@ import pytest
 from tests.admin.house import House
 from tests.admin.upstream import http, provider
 
+GOOD = b'{"choices":[{"index":0,"message":{"role":"assistant","content":"x"},"finish_reason":"length"}]}'
 NEW = {"provider": "openai", "label": "main", "base_url": "https://api.example.com/v1", "credential": "sk-secret"}
 
 
@@ -44,7 +45,7 @@ async def test_what_cannot_be_added_is_named_without_its_secrets(
     assert await house.administration.list_connections() == []
 
 
-@pytest.mark.parametrize(("status", "body", "stage"), [(200, b'{"choices": []}', "done"), (401, b"{}", "auth")])
+@pytest.mark.parametrize(("status", "body", "stage"), [(200, GOOD, "done"), (401, b"{}", "auth")])
 async def test_a_test_makes_one_real_call(house: House, status: int, body: bytes, stage: str) -> None:
     async with provider(http(status, body)) as serving:
         new = NEW | {"base_url": serving.base_url, "allow_private": True, "models": ["gpt-x"]}

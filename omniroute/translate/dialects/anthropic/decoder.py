@@ -204,6 +204,7 @@ class Decoder:
             return
         yield from self._begin()
         yield from self._close(index)  # never stopped: two blocks cannot share an index
+        yield from self._close_said()
         type_raw, call_id, name, given = members(raw, (b"type", b"id", b"name", b"input"))
         vendors = word(type_raw)
         kind = _KINDS.get(vendors)
@@ -271,6 +272,7 @@ class Decoder:
                 return  # arguments of no call
             yield from self._begin()
             yield from self._close(index)
+            yield from self._close_said()
             block = self._open[index] = _Block(self._number(), kind)
             yield Open(block=block.number, kind=kind, origin=vendor.ORIGIN)
         block.said = True
@@ -338,6 +340,11 @@ class Decoder:
         raw = b"" if collected is None else collected.whole()
         if collected is not None and raw:
             yield Whole(block=self._number(), value=Opaque(origin=vendor.ORIGIN, raw=raw, kind=collected.kind))
+
+    def _close_said(self) -> Iterator[StreamEvent]:
+        """Text and thinking that were never stopped: they do not go on beside what comes now."""
+        for index in [index for index, block in self._open.items() if block.kind != "tool"]:
+            yield from self._close(index)
 
     def _close_all(self) -> Iterator[StreamEvent]:
         for index in sorted({*self._open, *self._collected}):

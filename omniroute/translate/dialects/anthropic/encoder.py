@@ -42,6 +42,8 @@ from omniroute.translate.events import (
 )
 from omniroute.translate.stream import Frame
 
+MAX_WAITING: Final = 1024
+"""Blocks that wait behind a call that is not complete; beyond them it is taken for complete."""
 MAX_HELD_BYTES: Final = 16 * 1024 * 1024
 """Waiting for a call to become complete; beyond it the call is taken to be."""
 
@@ -75,7 +77,7 @@ class Encoder:
         self.sequence = 0
         self._context = context
         self._blocks: dict[int, Pending] = {}
-        self._line: deque[Pending] = deque()
+        self._line: deque[Pending] = deque(maxlen=MAX_WAITING)
         self._current: Pending | None = None
         self._index = -1
         self._held_bytes = 0
@@ -249,6 +251,7 @@ class Encoder:
             and current.opened.kind == "tool"
             and (current.opened.custom or not current.arguments.complete)
             and self._held_bytes <= MAX_HELD_BYTES
+            and len(self._line) < MAX_WAITING
         )
 
     def _advance(self) -> bytes:

@@ -65,11 +65,15 @@ class Calls:
     def __len__(self) -> int:
         return sum(call.block >= 0 for call in self._all)
 
-    def fragment(self, raw: Json, place: int, *, whole: bool) -> Iterator[StreamEvent]:
-        """What a fragment says; ``place`` is its place in its list. ``whole``: it is a call of a whole message."""
+    def fragment(self, raw: Json, place: int, *, whole: bool, shift: int = 0) -> Iterator[StreamEvent]:
+        """What a fragment says; ``place`` is its place in its list.
+
+        ``whole``: it is a call of a whole message. ``shift`` is added to its index: it is of another choice.
+        """
         index, call_id, kind, function, custom, extra = members(raw, _FRAGMENT)
         name, arguments, free = members(function or custom, _INNER)
-        call = self._call(place if whole else count(index), word(call_id), word(name), again=place > 0)
+        at = place if whole else count(index)
+        call = self._call(None if at is None else at + shift, word(call_id), word(name), again=place > 0)
         if call is None:
             return
         if call is not self.last and self.last is not None:

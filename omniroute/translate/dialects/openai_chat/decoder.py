@@ -77,7 +77,8 @@ class _Choice:
     """What is open of one choice."""
 
     __slots__ = (
-        "block", "calls", "citations", "detail", "finished", "kind", "legacy", "number", "refused", "said", "source",
+        "block", "calls", "citations", "detail", "finished", "held", "kind", "legacy", "number", "refused", "said",
+        "source",
     )  # fmt: skip
 
     def __init__(self, number: int, calls: Calls) -> None:
@@ -96,6 +97,8 @@ class _Choice:
         self.refused = False
         self.said = False
         self.finished = False
+        self.held = ""
+        """How it finished, where more of it may come in another choice."""
 
 
 class ChatDecoder:
@@ -146,8 +149,11 @@ class ChatDecoder:
         if self._over:
             return
         yield from self._stashed()
+        if self._complete():
+            yield from self._end()
+            return
         self._over = True
-        yield End() if self._complete() else Failure(stream_incomplete())
+        yield Failure(stream_incomplete())
 
     def hot(self) -> Iterator[Hot]:
         """Text, reasoning and the latest call's arguments."""
@@ -187,7 +193,7 @@ class ChatDecoder:
 
     def _complete(self) -> bool:
         """At least one choice has finished, and none is unfinished that has begun."""
-        return bool(self._choices) and all(choice.finished for choice in self._choices.values())
+        return bool(self._choices) and all(choice.finished or choice.held for choice in self._choices.values())
 
     def _failed(self, error: UpstreamError) -> Failure:
         self._over = True
@@ -203,9 +209,10 @@ class ChatDecoder:
             self._choices[0] = self._begun(0)
         for choice in self._choices.values():
             if not choice.finished:
-                yield from self._finished(choice, "")
-        self._over = True
-        yield End()
+                yield from self._finished(choice, choice.held)
+        if not self._ended():
+            self._over = True
+            yield End()
 
     def _begun(self, number: int) -> _Choice:
         return _Choice(number, Calls(number, self._new_block))
@@ -215,6 +222,9 @@ class ChatDecoder:
         found = count(index)
         number = place if found is None else found
         if number >= MAX_CHOICES:
+            return
+        if self._quirks.merge_choices:
+            yield from self._merged(number, delta if delta.startswith(b"{") else message, finish)
             return
         choice = self._choices.get(number)
         if choice is None:
@@ -231,6 +241,19 @@ class ChatDecoder:
         said = word(finish)
         if said:
             yield from self._finished(choice, said)
+
+    def _merged(self, number: int, delta: Json, finish: Json) -> Iterator[StreamEvent]:
+        """More of the one answer there is: of the first choice everything, of the others their calls."""
+        choice = self._choices.get(0)
+        if choice is None:
+            choice = self._choices[0] = self._begun(0)
+        if number == 0:
+            yield from self._delta(choice, delta, b"", whole=False)
+        else:
+            for place, fragment in enumerate(items(member(delta, b"tool_calls"), MAX_CALLS_A_DELTA)):
+                yield from self._closed(choice)
+                yield from choice.calls.fragment(fragment, place, whole=False, shift=number * MAX_CALLS_A_DELTA)
+        choice.held = choice.held or word(finish)
 
     def _finished(self, choice: _Choice, said: str) -> Iterator[StreamEvent]:
         yield from self._closed(choice)

@@ -46,6 +46,8 @@ def read_answer(body: bytes, quirks: Quirks) -> ChatResponse:
         raise ValueError("no list of choices")
     listed = items(choices, MAX_CHOICES)
     candidates = tuple(_candidate(choice, place) for place, choice in enumerate(listed))
+    if quirks.merge_choices:
+        candidates = _merged(candidates)
     return ChatResponse(
         id=word(answer_id),
         model=word(model),
@@ -55,6 +57,18 @@ def read_answer(body: bytes, quirks: Quirks) -> ChatResponse:
         service_tier=word(tier),
         origin="openai_chat",
     )
+
+
+def _merged(candidates: tuple[Candidate, ...]) -> tuple[Candidate, ...]:
+    """The first answer, with the calls of the others, which are of the same."""
+    if not candidates:
+        return ()
+    first, *others = candidates
+    calls = tuple(block for other in others for block in other.blocks if isinstance(block, ToolCall))
+    finish = first.finish
+    if calls and finish is not None and finish.reason == "stop":
+        finish = msgspec.structs.replace(finish, reason="tool")
+    return (msgspec.structs.replace(first, blocks=first.blocks + calls, finish=finish),)
 
 
 def _candidate(raw: Json, place: int) -> Candidate:
