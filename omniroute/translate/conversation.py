@@ -6,6 +6,8 @@ Pure: turns in, turns out. Writers of dialects choose which of it their target d
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from functools import reduce
+from itertools import groupby
 from typing import Final
 
 import msgspec
@@ -42,6 +44,9 @@ def without_empty(turns: Iterable[Turn], *, blank: bool = False) -> tuple[Turn, 
 def paired(turns: Iterable[Turn], notes: Notes, *, in_call_order: bool = False) -> tuple[Turn, ...]:
     """Every call answered in the user turn right after it, results first, other content after.
 
+    Clients may spread calls over several turns in a row, and results too: an answer is one turn from its first call
+    on, results are in the first turn of the user's after it. Turns that neither concerns stay the client's own.
+
     Results find their call by id, without one by name and then by order (Gemini, Ollama). Calls without an id get one,
     ids used twice in a turn become different, results learn their call's name. A result without a call is dropped, a
     call without a result gets an error as its result; both are noted. ``in_call_order``: results follow the order of
@@ -50,7 +55,7 @@ def paired(turns: Iterable[Turn], notes: Notes, *, in_call_order: bool = False) 
     out: list[Turn] = []
     waiting: list[ToolCall] = []
     serial = 0
-    for turn in turns:
+    for turn in _gathered(turns):
         if turn.role == "assistant":
             if waiting:
                 out.append(Turn(role="user", blocks=_answers((), waiting, notes, in_call_order), at=out[-1].at))
@@ -70,6 +75,36 @@ def paired(turns: Iterable[Turn], notes: Notes, *, in_call_order: bool = False) 
     if waiting:
         out.append(Turn(role="user", blocks=_answers((), waiting, notes, in_call_order), at=out[-1].at))
     return tuple(out)
+
+
+def _gathered(turns: Iterable[Turn]) -> Iterator[Turn]:
+    """Of each run of turns of one side: its calls in one turn, its results in one turn."""
+    for role, run in groupby(turns, lambda turn: turn.role):
+        said = list(run)
+        if role == "assistant":
+            calling = next((n for n, turn in enumerate(said) if _holds(turn, ToolCall)), len(said))
+            yield from said[:calling]
+            if said[calling:]:
+                yield reduce(_joined, said[calling:])
+        elif role == "user" and any(_holds(turn, ToolResult) for turn in said[1:]):
+            results = tuple(block for turn in said for block in turn.blocks if isinstance(block, ToolResult))
+            for place, turn in enumerate(said):
+                rest = tuple(block for block in turn.blocks if not isinstance(block, ToolResult))
+                yield msgspec.structs.replace(turn, blocks=rest if place else results + rest)
+        else:
+            yield from said
+
+
+def _holds(turn: Turn, kind: type[Block]) -> bool:
+    return any(isinstance(block, kind) for block in turn.blocks)
+
+
+def _joined(turn: Turn, later: Turn) -> Turn:
+    """Both as one; texts that meet stay two."""
+    blocks = later.blocks
+    if turn.blocks and blocks and isinstance(turn.blocks[-1], Text) and isinstance(blocks[0], Text):
+        blocks = (msgspec.structs.replace(blocks[0], apart=True), *blocks[1:])
+    return msgspec.structs.replace(turn, blocks=turn.blocks + blocks)
 
 
 def calls_by_id(turns: Iterable[Turn]) -> dict[str, ToolCall]:

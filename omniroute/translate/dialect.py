@@ -7,7 +7,7 @@ knows everything about a wire format that is not transport.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Literal, Protocol
+from typing import Final, Literal, Protocol
 
 import msgspec
 
@@ -23,6 +23,16 @@ Part = bytes | memoryview
 Framing = Literal["sse", "ndjson"]
 """How an upstream's stream is cut. ``sse`` also takes bare JSON objects and an array of them (translation.md §3.1)."""
 Operation = Literal["chat", "count"]
+Headers = tuple[tuple[bytes, bytes], ...]
+
+
+def stream_headers(content_type: bytes) -> Headers:
+    """The head of a stream: nobody on the way may keep it, or hold it back."""
+    return ((b"content-type", content_type), (b"cache-control", b"no-cache"), (b"x-accel-buffering", b"no"))
+
+
+EVENT_STREAM: Final = stream_headers(b"text/event-stream; charset=utf-8")
+"""The head of a stream of server-sent events."""
 
 
 class Asked(Protocol):
@@ -159,9 +169,9 @@ class ClientSide(msgspec.Struct, frozen=True, kw_only=True):
     """The whole request. Raises ClientError, for a count too."""
     write_answer: Callable[[ChatResponse, AnswerContext], bytes]
     encoder: Callable[[AnswerContext], StreamEncoder]
-    stream_headers: tuple[tuple[bytes, bytes], ...]
+    stream_headers: Headers
     """Head of a stream: content-type first."""
-    stream_headers_of: Callable[[str], tuple[tuple[bytes, bytes], ...]] | None = None
+    stream_headers_of: Callable[[str], Headers] | None = None
     """The same by ``Peeked.variant``, where streams of the dialect differ (``json_array``)."""
     request_id_header: bytes = b""
     """Where clients look for the id of their request, beside ``x-request-id``."""
@@ -198,7 +208,7 @@ class UpstreamSide(msgspec.Struct, frozen=True, kw_only=True):
     """What an upstream of the dialect is sent, and answers."""
 
     credential: Literal["bearer", "x-api-key", "x-goog-api-key"]
-    headers: tuple[tuple[bytes, bytes], ...] = ()
+    headers: Headers = ()
     """Sent with every request (``anthropic-version``), unless the client or the connection says otherwise."""
     write_request: Callable[[ChatRequest, Quirks, Notes], Outgoing]
     """Raises Unsupported for content that cannot be carried; notes what is lost."""
@@ -235,7 +245,7 @@ class Identity(msgspec.Struct, frozen=True, kw_only=True):
     unfold: Callable[[bytes], bytes | None] | None = None
     """A whole answer, sent where a stream was asked for, as the stream it should have been; None: it is not one."""
     flow: Callable[[Peeked, str], Flow] | None = None
-    """``(peeked, request_id)``: a reader of the dialect's own for streams that pass, where one is faster than a core."""
+    """``(peeked, request_id)``: a reader of the dialect's own of streams that pass, where one is faster than a core."""
     usage_of_body: Callable[[bytes], Usage]
     """Counts of a whole answer, read without building it. Never raises."""
     scan_answer: Callable[[bytes], tuple[bytes | None, Usage]] | None = None

@@ -82,11 +82,13 @@ def test_before_the_answer(client: openai.OpenAI, failing: Upstream, ask: Ask) -
 def test_inside_a_chat(client: openai.OpenAI, failing: Upstream, script: str) -> None:
     model = failing.model(f"echo;{script}")
     said = ""
-    with pytest.raises(openai.APIError) as caught:  # noqa: PT012 - what came before counts
-        with client.chat.completions.create(model=model, messages=SAID, stream=True) as stream:
-            for chunk in stream:
-                said += chunk.choices[0].delta.content or ""
-                assert chunk.choices[0].finish_reason is None, "it must not look like a success"
+    with (  # noqa: PT012 - what came before counts
+        client.chat.completions.create(model=model, messages=SAID, stream=True) as stream,
+        pytest.raises(openai.APIError) as caught,
+    ):
+        for chunk in stream:
+            said += chunk.choices[0].delta.content or ""
+            assert chunk.choices[0].finish_reason is None, "it must not look like a success"
     assert SAID[0]["content"].startswith(said)
     assert caught.value.body
     assert (caught.value.code == "upstream_incomplete") == (not script.startswith("error"))
