@@ -31,6 +31,11 @@ _MODES: Final[Mapping[str, Literal["auto", "required", "named", "none"]]] = Mapp
 )
 _TIERS: Final = {"standard_only": "default"}
 
+_WORDS: Final[Mapping[str, str]] = MappingProxyType(
+    {"user": "metadata", "parallel": "tool_choice.disable_parallel_tool_use"}
+)
+_ELSEWHERE: Final = frozenset({"container"})
+
 
 def read_request(asked: Asked, peeked: Peeked) -> ChatRequest:
     """The request; of a count, what is to be counted. Raises ClientError naming the field that is wrong.
@@ -50,6 +55,8 @@ def read_request(asked: Asked, peeked: Peeked) -> ChatRequest:
     choice = body.tool_choice
     return ChatRequest(
         origin=ORIGIN,
+        words=_WORDS,
+        elsewhere=_ELSEWHERE,
         model=body.model,
         system=read_texts(body.system, "system"),
         turns=tuple(_turns(body.messages)),

@@ -31,6 +31,7 @@ from omniroute.translate.dialects.openai_chat.schema import (
     AskedTool,
 )
 from omniroute.translate.notes import Unsupported
+from omniroute.translate.openai_bodies import PARAMETER_WORDS
 from omniroute.translate.reading import MAX_STOPS, MAX_TOOLS, bounded, integer, number, read_body, schema
 
 _body: Final = msgspec.json.Decoder(AskedBody)
@@ -60,6 +61,7 @@ def read_request(asked: Asked, peeked: Peeked) -> ChatRequest:
     legacy = told.functions is not None and told.tools is None
     return ChatRequest(
         origin=ORIGIN,
+        words=PARAMETER_WORDS,
         model=peeked.model,
         system=system,
         turns=turns,

@@ -10,7 +10,8 @@ from msgspec import Raw
 from omniroute.translate.canonical import ChatRequest, Json, Text, Turn
 from omniroute.translate.dialect import Asked, Peeked
 from omniroute.translate.notes import Unsupported
-from omniroute.translate.peeking import choices_of, missing, model_name, wrong
+from omniroute.translate.openai_bodies import PARAMETER_WORDS
+from omniroute.translate.peeking import choices_of, missing, model_name, spans_of, wrong
 from omniroute.translate.reading import MAX_STOPS, bounded, integer, number, read_body
 
 ORIGIN: Final = "openai_completions"
@@ -20,6 +21,8 @@ ECHO: Final = "echo"
 """``Peeked.variant``: the answer begins with the prompt."""
 
 _NULL: Final = (b"", b"null")
+_ONCE: Final = (b"model", b"prompt", b"stream")
+"""Given twice they are refused: readers differ in which of two they take."""
 
 
 class StreamOptions(msgspec.Struct, frozen=True):
@@ -60,7 +63,9 @@ _KNOWN: Final = frozenset(field.encode_name for field in msgspec.structs.fields(
 
 def peek(asked: Asked) -> Peeked:
     """Model, streaming and number of answers. Raises ClientError naming the field."""
-    told = read_body(_body, asked.body)
+    body = asked.body
+    spans_of(body, _ONCE, "'model' and 'prompt'")
+    told = read_body(_body, body)
     model = model_name(told.model)
     choices = choices_of(told.n, "n")
     options = told.stream_options
@@ -79,6 +84,7 @@ def read_request(asked: Asked, peeked: Peeked) -> ChatRequest:
         raise wrong("logprobs", f"must be a whole number from 0 to {MAX_LOGPROBS}")
     return ChatRequest(
         origin=ORIGIN,
+        words=PARAMETER_WORDS,
         model=peeked.model,
         turns=(Turn(role="user", blocks=(Text(text=prompt, at="prompt"),), at="prompt"),),
         max_output=None if limit is None else int(limit),
