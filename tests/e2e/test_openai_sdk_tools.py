@@ -128,6 +128,19 @@ def test_reasoning_goes_back_with_the_calls(client: openai.OpenAI, upstream: Ups
         assert signature in sent
 
 
+def test_reasoning_moves_on_to_another_vendor(client: openai.OpenAI, upstreams: dict[str, Upstream]) -> None:
+    """A conversation that changes its upstream in the middle: what one signed is not shown to the others."""
+    asked = {"tools": [WEATHER], "reasoning_effort": "low", "max_tokens": 4000}
+    for first in upstreams.values():
+        model = first.model("echo;reasoning=3;signed")
+        message = as_said(ask(client, streamed=True, model=model, messages=SAID, **asked))
+        (call,) = message["tool_calls"]  # type: ignore[misc]  # a list of dicts
+        said = [*SAID, message, {"role": "tool", "tool_call_id": call["id"], "content": "mild"}]
+        for second in upstreams.values():
+            last = ask(client, streamed=False, model=second.model("echo;signed"), messages=said, **asked)
+            assert last.choices[0].message.content == "mild", (first.dialect, second.dialect)
+
+
 def signatures(said: list[object]) -> set[str]:
     """Signatures and ciphers anywhere in what the client got and says again."""
     found = set()

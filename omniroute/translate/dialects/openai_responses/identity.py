@@ -10,6 +10,7 @@ from omniroute._speedups import jsonspan
 from omniroute.domain import Quirks
 from omniroute.errors import ClientError
 from omniroute.translate.dialect import Asked, Identity, Part, Peeked, Span
+from omniroute.translate.dialects.openai_responses.foreign import is_foreign
 from omniroute.translate.dialects.openai_responses.request_out import PATH
 from omniroute.translate.dialects.openai_responses.unfold import unfold
 from omniroute.translate.dialects.openai_responses.usage import usage_of_body
@@ -86,6 +87,7 @@ IDENTITY: Final = Identity(
     encode_request=encode_request,
     path=path,
     forwarded=(b"openai-beta", b"openai-organization", b"openai-project"),
+    foreign=is_foreign,
     unfold=unfold,
     usage_of_body=usage_of_body,
 )
