@@ -20,12 +20,17 @@ NO_RESULT: Final = "The tool gave no result."
 def merged(turns: Iterable[Turn]) -> tuple[Turn, ...]:
     """Neighbouring turns of one role as one: blocks one after another, never glued. System turns stay apart."""
     out: list[Turn] = []
+    blocks: list[Block] = []  # of the last turn: joined once, since a client may send any number of turns
     for turn in turns:
-        last = out[-1] if out else None
-        if last is not None and last.role == turn.role != "system":
-            out[-1] = msgspec.structs.replace(last, blocks=last.blocks + turn.blocks)
-        else:
-            out.append(turn)
+        if out and out[-1].role == turn.role != "system":
+            blocks += turn.blocks
+            continue
+        if out:
+            out[-1] = msgspec.structs.replace(out[-1], blocks=tuple(blocks))
+        out.append(turn)
+        blocks = list(turn.blocks)
+    if out:
+        out[-1] = msgspec.structs.replace(out[-1], blocks=tuple(blocks))
     return tuple(out)
 
 
@@ -45,12 +50,13 @@ def paired(turns: Iterable[Turn], notes: Notes, *, in_call_order: bool = False) 
     Results find their call by id, without one by name and then by order (Gemini, Ollama). Calls without an id get one,
     ids used twice in a turn become different, results learn their call's name. A result without a call is dropped, a
     call without a result gets an error as its result; both are noted. ``in_call_order``: results follow the order of
-    the calls instead of the client's.
+    the calls instead of the client's. Calls in several turns of the assistant's with their results after the last one
+    are made in one turn.
     """
     out: list[Turn] = []
     waiting: list[ToolCall] = []
     serial = 0
-    for turn in turns:
+    for turn in _in_one_step(turns):
         if turn.role == "assistant":
             if waiting:
                 out.append(Turn(role="user", blocks=_answers((), waiting, notes, in_call_order), at=out[-1].at))
@@ -75,6 +81,30 @@ def paired(turns: Iterable[Turn], notes: Notes, *, in_call_order: bool = False) 
 def calls_by_id(turns: Iterable[Turn]) -> dict[str, ToolCall]:
     """The latest call of each id."""
     return {block.call_id: block for turn in turns for block in turn.blocks if isinstance(block, ToolCall)}
+
+
+def _in_one_step(turns: Iterable[Turn]) -> Iterator[Turn]:
+    """The assistant's turns before results as one, from the first that calls.
+
+    Google's client sends a streamed answer back as a turn for each piece, and then the results of all calls.
+    """
+    run: list[Turn] = []
+    for turn in turns:
+        if turn.role == "assistant":
+            run.append(turn)
+            continue
+        if any(isinstance(block, ToolResult) for block in turn.blocks):
+            run = _joined_from_first_call(run)
+        yield from run
+        run = []
+        yield turn
+    yield from run
+
+
+def _joined_from_first_call(run: list[Turn]) -> list[Turn]:
+    calling = (place for place, turn in enumerate(run) if any(isinstance(block, ToolCall) for block in turn.blocks))
+    first = next(calling, len(run))
+    return [*run[:first], *merged(run[first:])]
 
 
 def _with_ids(turn: Turn, serial: int) -> Turn:

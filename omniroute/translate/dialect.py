@@ -190,7 +190,7 @@ class ClientSide(msgspec.Struct, frozen=True, kw_only=True):
     forgets: bool = False
     """Clients do not send back what another vendor signed: no place for it, or many drop what they do not know."""
     call_prefix: str = "call_"
-    """Of ids of calls the upstream gave none."""
+    """Of ids of calls the upstream gave none; "": calls of the dialect need none."""
     history: History | None = None
     """None: the dialect knows nothing of earlier answers."""
 

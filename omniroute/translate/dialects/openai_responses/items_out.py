@@ -113,6 +113,9 @@ class ItemWriter:
         for block in blocks:
             own = isinstance(block, Opaque) and block.origin == NAME
             if not own and not isinstance(block, ToolResult):
+                if run and isinstance(block, Text) and block.apart:
+                    yield from self._user(run)
+                    run = []
                 run.append(block)
                 continue
             yield from self._user(run)
@@ -214,15 +217,23 @@ def joined(turns: Iterable[Turn]) -> tuple[Turn, ...]:
     Where nothing is to be paired, messages stay the ones the client sent.
     """
     out: list[Turn] = []
+    blocks: list[Block] = []  # of the last turn: joined once, since a client may send any number of turns
+    pairing = False
     for turn in turns:
-        last = out[-1] if out else None
-        if last is None or last.role != turn.role or not (_pairs(last) or _pairs(turn)):
+        pairs = _pairs(turn)
+        if not out or out[-1].role != turn.role or not (pairing or pairs):
+            if out:
+                out[-1] = msgspec.structs.replace(out[-1], blocks=tuple(blocks))
             out.append(turn)
+            blocks, pairing = list(turn.blocks), pairs
             continue
-        blocks = turn.blocks
-        if isinstance(last.blocks[-1], Text) and isinstance(blocks[0], Text):
-            blocks = (msgspec.structs.replace(blocks[0], apart=True), *blocks[1:])
-        out[-1] = msgspec.structs.replace(last, blocks=last.blocks + blocks)
+        more = turn.blocks
+        if blocks and more and isinstance(blocks[-1], Text) and isinstance(more[0], Text):
+            more = (msgspec.structs.replace(more[0], apart=True), *more[1:])
+        blocks += more
+        pairing = pairing or pairs
+    if out:
+        out[-1] = msgspec.structs.replace(out[-1], blocks=tuple(blocks))
     return tuple(out)
 
 
