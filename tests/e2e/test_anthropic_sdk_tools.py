@@ -229,3 +229,17 @@ def test_a_failed_tool(client: anthropic.Anthropic, upstream: Upstream) -> None:
     assert "no such city" in text_of(
         ask(client, streamed=False, model=upstream.model(), messages=said, tools=[WEATHER])
     )
+
+
+def test_tools_of_anthropics_own(client: anthropic.Anthropic, upstream: Upstream) -> None:
+    """Left out where others remain; alone they are refused, since the model would make up what it was to look up."""
+    search = {"type": "web_search_20250305", "name": "web_search"}
+    told = {"model": upstream.model(), "messages": SAID, "max_tokens": 4000}
+    raw = client.messages.with_raw_response.create(**told, tools=[search, WEATHER])
+    assert [call.name for call in calls_of(raw.parse())] == ["weather"]
+    if upstream.dialect == "anthropic":
+        assert "web_search_20250305" in upstream.sent().text
+        return
+    assert raw.headers["x-omniroute-lossy"] == "tools[0]"
+    with pytest.raises(anthropic.BadRequestError, match=r"tools\[0\]"):
+        client.messages.create(**told, tools=[search])

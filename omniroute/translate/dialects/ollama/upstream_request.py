@@ -143,6 +143,12 @@ def _tools(request: ChatRequest, notes: Notes) -> tuple[schema.Tool, ...]:
                     f"'{tool.at}' is a tool that OpenAI runs ('{tool.kind}'); the chosen model's provider cannot.",
                     param=tool.at,
                 )
+            if tool.origin == "anthropic" and not any(isinstance(other, Tool) for other in request.tools):
+                # without any of its tools the model would make up what it was to look up
+                raise Unsupported(
+                    f"'{tool.at}' is a tool of Anthropic's own ('{tool.kind}'): the chosen model's provider has none.",
+                    param=tool.at,
+                )
             notes.add(tool.at, "dropped", f"'{tool.kind}' runs at its own vendor only")
         elif allowed is None or tool.name in allowed:
             written.append(_tool(tool, notes))
