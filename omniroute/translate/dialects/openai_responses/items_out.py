@@ -88,7 +88,7 @@ class ItemWriter:
 
     def items(self, turns: Iterable[Turn]) -> list[Item]:
         """The conversation. Raises UnsupportedContent for what has no form here."""
-        shaped = without_empty(paired(joined(turns), self._notes))
+        shaped = without_empty(paired(turns, self._notes))
         return [item for turn in shaped for item in self._turn(turn)]
 
     def instruction(self, text: Text) -> Message:
@@ -209,36 +209,6 @@ class ItemWriter:
     def _note_citations(self, text: Text) -> None:
         if text.citations:
             self._notes.add(text.at, "dropped", "sources of an earlier answer are not sent back", info=True)
-
-
-def joined(turns: Iterable[Turn]) -> tuple[Turn, ...]:
-    """Turns as calls and results are paired in: those of one side joined, if there is any of either among them.
-
-    Where nothing is to be paired, messages stay the ones the client sent.
-    """
-    out: list[Turn] = []
-    blocks: list[Block] = []  # of the last turn: joined once, since a client may send any number of turns
-    pairing = False
-    for turn in turns:
-        pairs = _pairs(turn)
-        if not out or out[-1].role != turn.role or not (pairing or pairs):
-            if out:
-                out[-1] = msgspec.structs.replace(out[-1], blocks=tuple(blocks))
-            out.append(turn)
-            blocks, pairing = list(turn.blocks), pairs
-            continue
-        more = turn.blocks
-        if blocks and more and isinstance(blocks[-1], Text) and isinstance(more[0], Text):
-            more = (msgspec.structs.replace(more[0], apart=True), *more[1:])
-        blocks += more
-        pairing = pairing or pairs
-    if out:
-        out[-1] = msgspec.structs.replace(out[-1], blocks=tuple(blocks))
-    return tuple(out)
-
-
-def _pairs(turn: Turn) -> bool:
-    return any(isinstance(block, ToolCall | ToolResult) for block in turn.blocks)
 
 
 def _joins(last: Text | Refusal, block: Text | Refusal) -> bool:
