@@ -160,11 +160,9 @@ def test_an_answer_that_is_too_long(client: anthropic.Anthropic, upstream: Upstr
     assert TEXT.startswith(text_of(message))
 
 
+@pytest.mark.parametrize("upstream", ["openai_chat", "openai_responses", "anthropic", "gemini"], indirect=True)
 @WAYS
 def test_a_refusal(client: anthropic.Anthropic, upstream: Upstream, *, streamed: bool) -> None:
-    if upstream.dialect == "ollama":
-        pytest.skip("Ollama filters nothing")
-
     assert create(client, upstream, "echo;finish=content_filter", streamed=streamed).stop_reason == "refusal"
 
 

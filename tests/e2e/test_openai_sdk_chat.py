@@ -173,9 +173,8 @@ def test_an_answer_that_is_too_long(client: openai.OpenAI, upstream: Upstream) -
     assert chunks[-1].choices[0].finish_reason == "length"
 
 
+@pytest.mark.parametrize("upstream", ["openai_chat", "openai_responses", "anthropic", "gemini"], indirect=True)
 def test_a_filtered_answer(client: openai.OpenAI, upstream: Upstream) -> None:
-    if upstream.dialect == "ollama":
-        pytest.skip("Ollama filters nothing")
     script = "echo;finish=content_filter"
 
     assert create(client, upstream, script).choices[0].finish_reason == "content_filter"
