@@ -35,8 +35,12 @@ def without_empty(turns: Iterable[Turn], *, blank: bool = False) -> tuple[Turn, 
     def says(block: Block) -> bool:
         return not isinstance(block, Text) or bool(block.text.strip() if blank else block.text)
 
-    kept = (msgspec.structs.replace(turn, blocks=tuple(filter(says, turn.blocks))) for turn in turns)
-    return tuple(turn for turn in kept if turn.blocks)
+    out: list[Turn] = []
+    for turn in turns:
+        blocks = tuple(filter(says, turn.blocks))
+        if blocks:
+            out.append(turn if len(blocks) == len(turn.blocks) else msgspec.structs.replace(turn, blocks=blocks))
+    return tuple(out)
 
 
 def paired(turns: Iterable[Turn], notes: Notes, *, in_call_order: bool = False) -> tuple[Turn, ...]:
@@ -55,11 +59,14 @@ def paired(turns: Iterable[Turn], notes: Notes, *, in_call_order: bool = False) 
             if waiting:
                 out.append(Turn(role="user", blocks=_answers((), waiting, notes, in_call_order), at=out[-1].at))
             named = _with_ids(turn, serial)
-            serial += sum(isinstance(block, ToolCall) for block in turn.blocks)
             waiting = [block for block in named.blocks if isinstance(block, ToolCall)]
+            serial += len(waiting)
             out.append(named)
         elif turn.role == "user":
             results = [block for block in turn.blocks if isinstance(block, ToolResult)]
+            if turn.blocks and not (results or waiting):
+                out.append(turn)
+                continue
             rest = tuple(block for block in turn.blocks if not isinstance(block, ToolResult))
             blocks = _answers(results, waiting, notes, in_call_order) + rest
             waiting = []
@@ -81,6 +88,7 @@ def _with_ids(turn: Turn, serial: int) -> Turn:
     """Calls of ``turn`` with ids, all different. Invented ones depend on the call's place only."""
     seen: set[str] = set()
     blocks: list[Block] = []
+    changed = False
     for block in turn.blocks:
         if isinstance(block, ToolCall):
             call_id = block.call_id
@@ -88,10 +96,11 @@ def _with_ids(turn: Turn, serial: int) -> Turn:
                 call_id = f"{block.call_id or 'call'}_{serial + len(seen)}"
                 blocks.append(msgspec.structs.replace(block, call_id=call_id))
                 seen.add(call_id)
+                changed = True
                 continue
             seen.add(call_id)
         blocks.append(block)
-    return msgspec.structs.replace(turn, blocks=tuple(blocks))
+    return msgspec.structs.replace(turn, blocks=tuple(blocks)) if changed else turn
 
 
 def _answers(

@@ -166,8 +166,9 @@ class TurnWriter:
     def write(self, turn: Turn) -> MessageOut:
         """A turn that holds only what ``is_own`` lets through. Raises UnsupportedContent."""
         parts = tuple(self._parts(turn.blocks))
-        if len(parts) == 1 and isinstance(parts[0], TextPart) and parts[0] == TextPart(parts[0].text):
-            return MessageOut(turn.role, parts[0].text)
+        first = parts[0]
+        if len(parts) == 1 and isinstance(first, TextPart) and first.cache_control is None and not first.citations:
+            return MessageOut(turn.role, first.text)
         return MessageOut(turn.role, parts)
 
     def write_texts(self, texts: tuple[Text, ...]) -> str | tuple[TextPart, ...]:
@@ -197,6 +198,8 @@ class TurnWriter:
         if isinstance(block, Refusal):
             self._notes.add(block.at, "approximated", "a refusal is sent as the text it is")
             return TextPart(block.text)
+        if not block.citations:
+            return TextPart(block.text, _cache(block.cache))
         kept = tuple(Raw(cited.raw) for cited in block.citations if cited.origin == ORIGIN)
         if len(kept) < len(block.citations):
             self._notes.add(f"{block.at}.citations", "dropped", "only Anthropic's own citations may be sent back")

@@ -267,9 +267,7 @@ def _function(function: AskedFunction, at: str, where: str, cache: Cache | None)
 
 
 def _tool_choice(raw: Raw) -> ToolChoice | None:
-    if not raw:
-        return None
-    told = read_body(_choice, bytes(raw) or b"null", "tool_choice")
+    told = read_body(_choice, bytes(raw), "tool_choice") if raw else None
     match told:
         case None:
             return None
