@@ -7,12 +7,12 @@ knows everything about a wire format that is not transport.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Literal, Protocol
+from typing import Final, Literal, Protocol
 
 import msgspec
 
 from omniroute.domain import Quirks, StoredResponse, Usage
-from omniroute.errors import OmniRouteError
+from omniroute.errors import ClientError, OmniRouteError
 from omniroute.translate.canonical import ChatRequest, ChatResponse, Json
 from omniroute.translate.flow import Flow
 from omniroute.translate.notes import Notes
@@ -24,6 +24,16 @@ Part = bytes | memoryview
 Framing = Literal["sse", "ndjson"]
 """How an upstream's stream is cut. ``sse`` also takes bare JSON objects and an array of them (translation.md §3.1)."""
 Operation = Literal["chat", "count"]
+Headers = tuple[tuple[bytes, bytes], ...]
+
+
+def stream_headers(content_type: bytes) -> Headers:
+    """The head of a stream: nobody on the way may keep it, or hold it back."""
+    return ((b"content-type", content_type), (b"cache-control", b"no-cache"), (b"x-accel-buffering", b"no"))
+
+
+EVENT_STREAM: Final = stream_headers(b"text/event-stream; charset=utf-8")
+"""The head of a stream of server-sent events."""
 
 
 class Asked(Protocol):
@@ -143,6 +153,8 @@ class History(msgspec.Struct, frozen=True, kw_only=True):
     """The id of the answer a body goes on from, "" if from none. Raises ClientError."""
     resume: Callable[[bytes, StoredResponse], bytes]
     """The body with what the stored answer stands for in front of its own input. Raises ClientError."""
+    unknown: Callable[[str], ClientError]
+    """What a client is told whose id is of no answer that is kept, nor that the upstream could know."""
     context_of: Callable[[StoredResponse], Json]
     """What a request that went on from it goes on from: JSON list, for ``StoredResponse.context_items``."""
     keep: Callable[[bytes, bytes], tuple[str, Json] | None]
@@ -162,9 +174,9 @@ class ClientSide(msgspec.Struct, frozen=True, kw_only=True):
     """The whole request. Raises ClientError, for a count too."""
     write_answer: Callable[[ChatResponse, AnswerContext], bytes]
     encoder: Callable[[AnswerContext], StreamEncoder]
-    stream_headers: tuple[tuple[bytes, bytes], ...]
+    stream_headers: Headers
     """Head of a stream: content-type first."""
-    stream_headers_of: Callable[[str], tuple[tuple[bytes, bytes], ...]] | None = None
+    stream_headers_of: Callable[[str], Headers] | None = None
     """The same by ``Peeked.variant``, where streams of the dialect differ (``json_array``)."""
     request_id_header: bytes = b""
     """Where clients look for the id of their request, beside ``x-request-id``."""
@@ -188,7 +200,7 @@ class ClientSide(msgspec.Struct, frozen=True, kw_only=True):
     forgets: bool = False
     """Clients do not send back what another vendor signed: no place for it, or many drop what they do not know."""
     call_prefix: str = "call_"
-    """Of ids of calls the upstream gave none."""
+    """Of ids of calls the upstream gave none; "": calls of the dialect need none."""
     history: History | None = None
     """None: the dialect knows nothing of earlier answers."""
 
@@ -205,7 +217,7 @@ class UpstreamSide(msgspec.Struct, frozen=True, kw_only=True):
     """What an upstream of the dialect is sent, and answers."""
 
     credential: Literal["bearer", "x-api-key", "x-goog-api-key"]
-    headers: tuple[tuple[bytes, bytes], ...] = ()
+    headers: Headers = ()
     """Sent with every request (``anthropic-version``), unless the client or the connection says otherwise."""
     write_request: Callable[[ChatRequest, Quirks, Notes], Outgoing]
     """Raises Unsupported for content that cannot be carried; notes what is lost."""

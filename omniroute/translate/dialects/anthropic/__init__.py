@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from omniroute.translate.dialect import ClientSide, Counting, Dialect, Endpoint, Identity, UpstreamSide
+from omniroute.translate.dialect import EVENT_STREAM, ClientSide, Counting, Dialect, Endpoint, Identity, UpstreamSide
 from omniroute.translate.dialects.anthropic.answer import read_answer, write_answer
 from omniroute.translate.dialects.anthropic.counting import read_count, write_count_answer
 from omniroute.translate.dialects.anthropic.decoder import SHAPES, Decoder
@@ -24,11 +24,7 @@ DIALECT: Final = Dialect(
         read_request=read_request,
         write_answer=write_answer,
         encoder=Encoder,
-        stream_headers=(
-            (b"content-type", b"text/event-stream; charset=utf-8"),
-            (b"cache-control", b"no-cache"),
-            (b"x-accel-buffering", b"no"),
-        ),
+        stream_headers=EVENT_STREAM,
         heartbeat=b'event: ping\ndata: {"type":"ping"}\n\n',
         request_id_header=b"request-id",
         needs_head=True,

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from itertools import groupby
 from typing import Final
 
 import msgspec
 
 from omniroute.domain import Quirks
 from omniroute.errors import ClientError
-from omniroute.translate.canonical import ChatRequest, Format, Thinking, Tool, ToolChoice, ToolResult, Turn
+from omniroute.translate.canonical import ChatRequest, Format, Thinking, Tool, ToolChoice
 from omniroute.translate.conversation import paired
 from omniroute.translate.dialect import Outgoing
 from omniroute.translate.dialects.ollama import schema
@@ -32,7 +30,7 @@ _OPTION: Final = "options."
 def write_request(request: ChatRequest, quirks: Quirks, notes: Notes) -> Outgoing:
     """The request for ``/api/chat``. Raises Unsupported for content Ollama has no form for."""
     refuse_state(request)
-    turns = paired(_gathered(request.turns), notes)
+    turns = paired(request.turns, notes)
     messages = write_messages(request.system, turns, notes)
     if not messages:
         raise ClientError("There is no message with any content to answer.", param="messages", code="invalid_value")
@@ -52,22 +50,6 @@ def write_request(request: ChatRequest, quirks: Quirks, notes: Notes) -> Outgoin
         top_logprobs=request.top_logprobs,
     )
     return Outgoing(path=CHAT_PATH, body=(_encode(body),))
-
-
-def _gathered(turns: Iterable[Turn]) -> Iterator[Turn]:
-    """Results that stand in several turns of the user's in the first of them, before whatever it says.
-
-    Turns without results stay apart: Ollama takes several messages of one role in a row.
-    """
-    for by_user, run in groupby(turns, lambda turn: turn.role == "user"):
-        if not by_user:
-            yield from run
-            continue
-        said = list(run)
-        results = tuple(block for turn in said for block in turn.blocks if isinstance(block, ToolResult))
-        for place, turn in enumerate(said):
-            rest = tuple(block for block in turn.blocks if not isinstance(block, ToolResult))
-            yield msgspec.structs.replace(turn, blocks=rest if place else results + rest)
 
 
 def _options(request: ChatRequest) -> dict[str, msgspec.Raw]:

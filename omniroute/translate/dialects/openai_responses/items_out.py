@@ -88,7 +88,7 @@ class ItemWriter:
 
     def items(self, turns: Iterable[Turn]) -> list[Item]:
         """The conversation. Raises UnsupportedContent for what has no form here."""
-        shaped = without_empty(paired(joined(turns), self._notes))
+        shaped = without_empty(paired(turns, self._notes))
         return [item for turn in shaped for item in self._turn(turn)]
 
     def instruction(self, text: Text) -> Message:
@@ -113,6 +113,9 @@ class ItemWriter:
         for block in blocks:
             own = isinstance(block, Opaque) and block.origin == NAME
             if not own and not isinstance(block, ToolResult):
+                if run and isinstance(block, Text) and block.apart:
+                    yield from self._user(run)
+                    run = []
                 run.append(block)
                 continue
             yield from self._user(run)
@@ -206,28 +209,6 @@ class ItemWriter:
     def _note_citations(self, text: Text) -> None:
         if text.citations:
             self._notes.add(text.at, "dropped", "sources of an earlier answer are not sent back", info=True)
-
-
-def joined(turns: Iterable[Turn]) -> tuple[Turn, ...]:
-    """Turns as calls and results are paired in: those of one side joined, if there is any of either among them.
-
-    Where nothing is to be paired, messages stay the ones the client sent.
-    """
-    out: list[Turn] = []
-    for turn in turns:
-        last = out[-1] if out else None
-        if last is None or last.role != turn.role or not (_pairs(last) or _pairs(turn)):
-            out.append(turn)
-            continue
-        blocks = turn.blocks
-        if isinstance(last.blocks[-1], Text) and isinstance(blocks[0], Text):
-            blocks = (msgspec.structs.replace(blocks[0], apart=True), *blocks[1:])
-        out[-1] = msgspec.structs.replace(last, blocks=last.blocks + blocks)
-    return tuple(out)
-
-
-def _pairs(turn: Turn) -> bool:
-    return any(isinstance(block, ToolCall | ToolResult) for block in turn.blocks)
 
 
 def _joins(last: Text | Refusal, block: Text | Refusal) -> bool:

@@ -198,9 +198,9 @@ def test_results_follow_their_calls_and_what_they_show_follows_them() -> None:
             "content": [
                 {"type": "text", "text": "Shown by the tool of call b:"},
                 {"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}},
-                {"type": "text", "text": "and?"},
             ],
         },
+        {"role": "user", "content": "and?"},
         {"role": "user", "content": "later"},
     ]
     assert noted(notes) == {("r.is_error", "dropped", "info"), ("r.content[1]", "approximated", "warning")}
