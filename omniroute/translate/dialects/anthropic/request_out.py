@@ -158,7 +158,7 @@ def _own_only(turn: Turn, notes: Notes) -> Turn:
     for block in turn.blocks:
         if isinstance(block, ToolCall) and block.signature:
             notes.add(f"{block.at}.thoughtSignature", "dropped", "the signature is another vendor's", info=True)
-        elif isinstance(block, Reasoning | Opaque) and not is_own(block):
+        elif isinstance(block, (Reasoning, Opaque)) and not is_own(block):
             foreign = True
             server = isinstance(block, Opaque)
             reason = "only its own vendor can read it" if server else "Anthropic did not sign it"
