@@ -33,36 +33,7 @@ from collections.abc import Sequence
 from typing import Final, Protocol, runtime_checkable
 
 from omniroute._speedups.framing_py import BLANKS, LATE, Cutter, is_complete, read_block
-from omniroute._speedups.shapes_py import (
-    ANY,
-    CHOICE,
-    EMPTY,
-    FALSE,
-    INDEX,
-    NULL,
-    STASH,
-    TEXT,
-    TRUE,
-    Is,
-    Shapes,
-    may_hold,
-)  # fmt: skip
-
-__all__ = [
-    "ANY",
-    "CHOICE",
-    "EMPTY",
-    "FALSE",
-    "INDEX",
-    "MAX_EVENT_BYTES",
-    "NULL",
-    "STASH",
-    "TEXT",
-    "TRUE",
-    "Is",
-    "Shapes",
-    "StreamCore",
-]
+from omniroute._speedups.shapes_py import Shapes, may_hold
 
 MAX_EVENT_BYTES: Final = 16 * 1024 * 1024
 """An image part arrives as one line of megabytes; more than this is not an event any vendor sends."""

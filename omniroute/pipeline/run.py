@@ -19,6 +19,7 @@ from omniroute.pipeline.keeping import Keeper
 from omniroute.pipeline.memory import Memory
 from omniroute.pipeline.plan import plan
 from omniroute.pipeline.questions import Questions
+from omniroute.pipeline.recollection import Recollection
 from omniroute.pipeline.story import Story
 from omniroute.pipeline.values import Door, PipelineOptions, Request, Served
 from omniroute.ports import ClientGone, Configuration, Incoming, Journal, Reply, ResponseShelf, Upstream
@@ -38,6 +39,7 @@ class Pipeline:
         "_memory",
         "_observe",
         "_questions",
+        "_recollection",
         "_serial",
         "_series",
         "_shared",
@@ -59,6 +61,7 @@ class Pipeline:
         self._observe = observe
         self._questions = questions
         self._keeper = Keeper(questions, shelf)
+        self._recollection = Recollection(time.monotonic)
         self._memory = Memory()
         self._series = secrets.token_hex(8)
         self._serial = 0
@@ -82,7 +85,7 @@ class Pipeline:
                 if door.client.history is not None:
                     incoming, kept = await self._keeper.resumed(door, incoming, route, caller.key_id)
                     peeked = door.client.peek(incoming)  # what it found is elsewhere in a body that was resumed
-                request = Request(incoming, door, peeked, snapshot, caller, route, kept)
+                request = Request(incoming, door, peeked, snapshot, caller, route, self._recollection, kept)
                 if peeked.operation == "chat":
                     await self._until_answered(request, reply, story)
                 else:

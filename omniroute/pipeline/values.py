@@ -8,6 +8,7 @@ from typing import Annotated, Final
 import msgspec
 
 from omniroute.domain import Caller, Snapshot, StoredResponse, Target, Usage
+from omniroute.pipeline.recollection import Recollection
 from omniroute.ports import Incoming, ResponseShelf, WireRequest
 from omniroute.translate import ChatRequest, ClientSide, Dialect, History, Notes, Pair, Peeked
 
@@ -95,6 +96,7 @@ class Request(msgspec.Struct, frozen=True):
     snapshot: Snapshot
     caller: Caller
     plan: Plan
+    recollection: Recollection
     kept: Kept | None = None
     """The answer is to be kept for later requests, and how."""
     read: ChatRequest | None = None

@@ -30,6 +30,7 @@ from omniroute.translate.flow import Flow
 from omniroute.translate.notes import Note, Notes, Unsupported, UnsupportedContent
 from omniroute.translate.openai_bodies import error_body
 from omniroute.translate.pairing import Answer, Pair
+from omniroute.translate.recall import Remembered, recalled
 from omniroute.translate.stream import BYTES_PER_TOKEN
 from omniroute.translate.texts import texts_of
 from omniroute.translate.upstream_errors import read_error, read_stream_error, retryable
@@ -62,6 +63,7 @@ __all__ = [
     "Pair",
     "Part",
     "Peeked",
+    "Remembered",
     "Text",
     "Turn",
     "Unsupported",
@@ -72,6 +74,7 @@ __all__ = [
     "open_flow",
     "read_error",
     "read_stream_error",
+    "recalled",
     "retryable",
     "texts_of",
 ]

@@ -16,6 +16,7 @@ from omniroute.errors import OmniRouteError
 from omniroute.translate.canonical import ChatRequest, ChatResponse, Json
 from omniroute.translate.flow import Flow
 from omniroute.translate.notes import Notes
+from omniroute.translate.recall import Learn
 from omniroute.translate.stream import StreamDecoder, StreamEncoder
 
 Span = tuple[int, int]
@@ -106,6 +107,8 @@ class AnswerContext(msgspec.Struct, frozen=True, kw_only=True):
     """Used, and marked, only where the upstream tells no usage."""
     continues: str = ""
     """The id of the stored answer the request went on from."""
+    learn: Learn | None = None
+    """Told what the upstream will want back with each call, for clients that forget."""
     elapsed_ns: Callable[[], int] = int
     """Since the request began: Ollama's answers say how long they took."""
 
@@ -192,6 +195,10 @@ class ClientSide(msgspec.Struct, frozen=True, kw_only=True):
     """``(input_tokens, estimated)``: the answer to a request whose operation is ``count``."""
     checker: Callable[[], Checker]
     """Of the dialect's stream grammar."""
+    forgets: bool = False
+    """Clients do not send back what another vendor signed: no place for it, or many drop what they do not know."""
+    call_prefix: str = "call_"
+    """Of ids of calls the upstream gave none."""
     history: History | None = None
     """None: the dialect knows nothing of earlier answers."""
 
@@ -245,7 +252,7 @@ class Identity(msgspec.Struct, frozen=True, kw_only=True):
     unfold: Callable[[bytes], bytes | None] | None = None
     """A whole answer, sent where a stream was asked for, as the stream it should have been; None: it is not one."""
     flow: Callable[[Peeked, str], Flow] | None = None
-    """``(peeked, request_id)``: a reader of the dialect's own of streams that pass, where one is faster than a core."""
+    """``(peeked, request_id)``: a reader of the dialect's own for streams that pass, if one is faster than a core."""
     usage_of_body: Callable[[bytes], Usage]
     """Counts of a whole answer, read without building it. Never raises."""
     scan_answer: Callable[[bytes], tuple[bytes | None, Usage]] | None = None

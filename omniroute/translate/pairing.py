@@ -7,6 +7,7 @@ out, then either the whole answer or the stream back.
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import count
 from typing import Final
 
 import msgspec
@@ -14,7 +15,7 @@ import msgspec
 from omniroute._speedups import Shapes, StreamCore, jsonspan
 from omniroute.domain import Quirks, Usage
 from omniroute.errors import UpstreamError
-from omniroute.translate.canonical import ChatRequest, ChatResponse
+from omniroute.translate.canonical import Block, ChatRequest, ChatResponse, ToolCall
 from omniroute.translate.dialect import (
     AnswerContext,
     Asked,
@@ -28,6 +29,7 @@ from omniroute.translate.dialect import (
 from omniroute.translate.fold import Folder
 from omniroute.translate.notes import Notes
 from omniroute.translate.observer import Observer
+from omniroute.translate.recall import Recorder, learn_answer
 from omniroute.translate.stream import Machine
 from omniroute.translate.tags import TagStage, strip_tags, strip_tags_of_response
 from omniroute.translate.upstream_errors import read_stream_error
@@ -143,6 +145,8 @@ class Pair:
                 TagStage(think=quirks.think_tags),
                 choices=context.choices,
                 estimated_input=context.estimated_input_tokens,
+                call_prefix=self.near.call_prefix + context.attempt_id,
+                recorder=Recorder(self.upstream.name, context.learn) if context.learn is not None else None,
             )
         core = StreamCore(
             machine,
@@ -182,7 +186,25 @@ class Pair:
                 answered=True,
                 code="upstream_error",
             )
+        response = _named(response, self.near.call_prefix + context.attempt_id)
+        if context.learn is not None:
+            learn_answer(response, self.upstream.name, context.learn)
         return Answer(self.near.write_answer(response, context), response.usage)
+
+
+def _named(response: ChatResponse, prefix: str) -> ChatResponse:
+    """``response``; calls the upstream gave no id get one."""
+    if not any(isinstance(b, ToolCall) and not b.call_id for c in response.candidates for b in c.blocks):
+        return response
+    serial = count()
+
+    def named(block: Block) -> Block:
+        if isinstance(block, ToolCall) and not block.call_id:
+            return msgspec.structs.replace(block, call_id=f"{prefix}_{next(serial)}")
+        return block
+
+    candidates = tuple(msgspec.structs.replace(c, blocks=tuple(map(named, c.blocks))) for c in response.candidates)
+    return msgspec.structs.replace(response, candidates=candidates)
 
 
 def _own_way(quirks: Quirks) -> bool:

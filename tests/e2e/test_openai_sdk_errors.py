@@ -70,6 +70,8 @@ def test_before_the_answer(client: openai.OpenAI, failing: Upstream, ask: Ask) -
         with pytest.raises(wanted) as caught:
             ask(client, failing.model(f"echo;{script}"))
         error = caught.value
+        if script == "error-first" and failing.dialect == "gemini":
+            status = 500  # noqa: PLW2901 - the only dialect whose errors name a status inside
         assert error.status_code == status, script
         assert code is None or error.code == code, script
         assert isinstance(error.body, dict)
@@ -83,8 +85,8 @@ def test_inside_a_chat(client: openai.OpenAI, failing: Upstream, script: str) ->
     model = failing.model(f"echo;{script}")
     said = ""
     with (  # noqa: PT012 - what came before counts
-        client.chat.completions.create(model=model, messages=SAID, stream=True) as stream,
         pytest.raises(openai.APIError) as caught,
+        client.chat.completions.create(model=model, messages=SAID, stream=True) as stream,
     ):
         for chunk in stream:
             said += chunk.choices[0].delta.content or ""
@@ -96,15 +98,21 @@ def test_inside_a_chat(client: openai.OpenAI, failing: Upstream, script: str) ->
 
 @pytest.mark.parametrize("script", ["error-event-after=5", "fin-after=6", "rst-after=6;pace=5ms"])
 def test_inside_a_response(client: openai.OpenAI, failing: Upstream, script: str) -> None:
-    """Their service sends an `error` event and then the response that failed; the SDK passes both on."""
+    """Their service sends an `error` event and then the response that failed; the SDK passes both on.
+
+    A stream that is passed on byte by byte ends in the event alone when it breaks: nobody has kept its numbers and items.
+    """
     model = failing.model(f"echo;tokens=12;{script}")
     with client.responses.create(model=model, input=SAID, stream=True) as stream:
         events = list(stream)
 
     kinds = [event.type for event in events]
-    assert kinds[-1] == "response.failed"
-    assert kinds[-2:].count("error") == 1
     assert "response.completed" not in kinds
+    if failing.dialect == "openai_responses" and not script.startswith("error"):
+        assert kinds[-1] == "error"
+        assert events[-1].code == "upstream_incomplete"
+        return
+    assert kinds[-2:] == ["error", "response.failed"]
     failed = events[-1].response
     assert failed.status == "failed"
     assert failed.error is not None

@@ -8,6 +8,7 @@ import trio.testing
 
 from omniroute.domain import AttemptRecord, OpenAttempt, Target, Usage
 from omniroute.errors import Overloaded
+from omniroute.pipeline.recollection import Recollection
 from omniroute.pipeline.record import Book
 from omniroute.pipeline.values import Plan, Request, Served
 from tests.pipeline.house import DOOR, caller, chat_body, connection, incoming, snapshot
@@ -36,7 +37,13 @@ def asked() -> tuple[Request, Served]:
     target = Target(connection(), "m")
     body = chat_body("m", stream=True)
     request = Request(
-        incoming(body), DOOR, DOOR.client.peek(incoming(body)), snapshot(epoch=9), caller(), Plan((target,))
+        incoming(body),
+        DOOR,
+        DOOR.client.peek(incoming(body)),
+        snapshot(epoch=9),
+        caller(),
+        Plan((target,)),
+        Recollection(float),
     )
     return request, Served(target, 2, "att_1", trio.current_time(), 1.7e9)
 

@@ -32,6 +32,7 @@ DIALECT: Final = Dialect(
         error_body=error_body,
         error_event=error_event,
         write_count=write_count_answer,
+        call_prefix="toolu_",
         checker=Checker,
     ),
     upstream=UpstreamSide(

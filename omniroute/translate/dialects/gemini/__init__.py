@@ -49,6 +49,7 @@ DIALECT: Final = Dialect(
         error_event=error_event,
         error_event_of=error_event_of,
         write_count=write_count,
+        forgets=True,
         checker=Checker,
     ),
     upstream=UpstreamSide(

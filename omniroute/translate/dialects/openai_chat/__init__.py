@@ -31,6 +31,7 @@ DIALECT: Final = Dialect(
         error_status=error_status,
         error_body=error_body,
         error_event=error_event,
+        forgets=True,
         checker=ChatChecker,
     ),
     upstream=UpstreamSide(

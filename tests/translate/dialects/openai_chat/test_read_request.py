@@ -135,6 +135,27 @@ def test_details_of_reasoning_are_whole_and_never_said_twice() -> None:
     )
 
 
+def test_details_a_library_joined_from_the_fragments_of_a_stream() -> None:
+    """The `openai` package's stream helper joins every text of one index, names of formats and ids among them."""
+    details = [
+        {"type": "reasoning.text", "text": "hm", "signature": "S", "index": 0, "format": "anthropic-claude-v1" * 3},
+        {
+            "type": "reasoning.encrypted", "summary": "so", "data": "D", "index": 1, "id": "rs_1rs_1",
+            "format": "openai-responses-v1" * 2,
+        },
+        {"type": "reasoning.encrypted", "data": "E", "index": 2, "id": "rs_2rs_3", "format": "openai-responses-v1" * 2},
+        {"type": "reasoning.text", "text": "x", "signature": "T", "index": 3, "format": "anthropic-claude-v1a"},
+    ]  # fmt: skip
+    said = blocks(role="assistant", reasoning_details=details)
+    where = "messages[0].reasoning_details"
+    assert said == (
+        Reasoning(text="hm", signature="S", origin="anthropic", at=f"{where}[0]"),
+        Reasoning(text="so", data="D", origin="openai_responses", item_id="rs_1", summary=True, at=f"{where}[1]"),
+        Reasoning(data="E", origin="openai_responses", item_id="rs_2rs_3", redacted=True, at=f"{where}[2]"),
+        Reasoning(text="x", signature="T", origin="anthropic-claude-v1a", at=f"{where}[3]"),
+    )
+
+
 def test_results_of_tools() -> None:
     request = read(
         messages=[
