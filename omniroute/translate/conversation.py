@@ -5,8 +5,7 @@ Pure: turns in, turns out. Writers of dialects choose which of it their target d
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from functools import reduce
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 from typing import Final
 
@@ -22,12 +21,17 @@ NO_RESULT: Final = "The tool gave no result."
 def merged(turns: Iterable[Turn]) -> tuple[Turn, ...]:
     """Neighbouring turns of one role as one: blocks one after another, never glued. System turns stay apart."""
     out: list[Turn] = []
+    blocks: list[Block] = []  # of the last turn: joined once, since a client may send any number of turns
     for turn in turns:
-        last = out[-1] if out else None
-        if last is not None and last.role == turn.role != "system":
-            out[-1] = msgspec.structs.replace(last, blocks=last.blocks + turn.blocks)
-        else:
-            out.append(turn)
+        if out and out[-1].role == turn.role != "system":
+            blocks += turn.blocks
+            continue
+        if out:
+            out[-1] = msgspec.structs.replace(out[-1], blocks=tuple(blocks))
+        out.append(turn)
+        blocks = list(turn.blocks)
+    if out:
+        out[-1] = msgspec.structs.replace(out[-1], blocks=tuple(blocks))
     return tuple(out)
 
 
@@ -50,7 +54,8 @@ def paired(turns: Iterable[Turn], notes: Notes, *, in_call_order: bool = False) 
     Results find their call by id, without one by name and then by order (Gemini, Ollama). Calls without an id get one,
     ids used twice in a turn become different, results learn their call's name. A result without a call is dropped, a
     call without a result gets an error as its result; both are noted. ``in_call_order``: results follow the order of
-    the calls instead of the client's.
+    the calls instead of the client's. Calls in several turns of the assistant's with their results after the last one
+    are made in one turn.
     """
     out: list[Turn] = []
     waiting: list[ToolCall] = []
@@ -78,14 +83,17 @@ def paired(turns: Iterable[Turn], notes: Notes, *, in_call_order: bool = False) 
 
 
 def _gathered(turns: Iterable[Turn]) -> Iterator[Turn]:
-    """Of each run of turns of one side: its calls in one turn, its results in one turn."""
+    """Of each run of turns of one side: its calls in one turn, its results in one turn.
+
+    Google's client sends a streamed answer back as a turn for each piece, and then the results of all its calls.
+    """
     for role, run in groupby(turns, lambda turn: turn.role):
         said = list(run)
         if role == "assistant":
             calling = next((n for n, turn in enumerate(said) if _holds(turn, ToolCall)), len(said))
             yield from said[:calling]
             if said[calling:]:
-                yield reduce(_joined, said[calling:])
+                yield _joined(said[calling:])
         elif role == "user" and any(_holds(turn, ToolResult) for turn in said[1:]):
             results = tuple(block for turn in said for block in turn.blocks if isinstance(block, ToolResult))
             for place, turn in enumerate(said):
@@ -99,12 +107,15 @@ def _holds(turn: Turn, kind: type[Block]) -> bool:
     return any(isinstance(block, kind) for block in turn.blocks)
 
 
-def _joined(turn: Turn, later: Turn) -> Turn:
-    """Both as one; texts that meet stay two."""
-    blocks = later.blocks
-    if turn.blocks and blocks and isinstance(turn.blocks[-1], Text) and isinstance(blocks[0], Text):
-        blocks = (msgspec.structs.replace(blocks[0], apart=True), *blocks[1:])
-    return msgspec.structs.replace(turn, blocks=turn.blocks + blocks)
+def _joined(turns: Sequence[Turn]) -> Turn:
+    """All as one; texts that meet stay two."""
+    blocks: list[Block] = []
+    for turn in turns:
+        more = turn.blocks
+        if blocks and more and isinstance(blocks[-1], Text) and isinstance(more[0], Text):
+            more = (msgspec.structs.replace(more[0], apart=True), *more[1:])
+        blocks += more
+    return msgspec.structs.replace(turns[0], blocks=tuple(blocks))
 
 
 def calls_by_id(turns: Iterable[Turn]) -> dict[str, ToolCall]:

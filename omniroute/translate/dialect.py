@@ -12,7 +12,7 @@ from typing import Final, Literal, Protocol
 import msgspec
 
 from omniroute.domain import Quirks, StoredResponse, Usage
-from omniroute.errors import OmniRouteError
+from omniroute.errors import ClientError, OmniRouteError
 from omniroute.translate.canonical import ChatRequest, ChatResponse, Json
 from omniroute.translate.flow import Flow
 from omniroute.translate.notes import Notes
@@ -153,6 +153,8 @@ class History(msgspec.Struct, frozen=True, kw_only=True):
     """The id of the answer a body goes on from, "" if from none. Raises ClientError."""
     resume: Callable[[bytes, StoredResponse], bytes]
     """The body with what the stored answer stands for in front of its own input. Raises ClientError."""
+    unknown: Callable[[str], ClientError]
+    """What a client is told whose id is of no answer that is kept, nor that the upstream could know."""
     context_of: Callable[[StoredResponse], Json]
     """What a request that went on from it goes on from: JSON list, for ``StoredResponse.context_items``."""
     keep: Callable[[bytes, bytes], tuple[str, Json] | None]
@@ -198,7 +200,7 @@ class ClientSide(msgspec.Struct, frozen=True, kw_only=True):
     forgets: bool = False
     """Clients do not send back what another vendor signed: no place for it, or many drop what they do not know."""
     call_prefix: str = "call_"
-    """Of ids of calls the upstream gave none."""
+    """Of ids of calls the upstream gave none; "": calls of the dialect need none."""
     history: History | None = None
     """None: the dialect knows nothing of earlier answers."""
 

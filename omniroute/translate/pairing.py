@@ -145,7 +145,7 @@ class Pair:
                 TagStage(think=quirks.think_tags),
                 choices=context.choices,
                 estimated_input=context.estimated_input_tokens,
-                call_prefix=self.near.call_prefix + context.attempt_id,
+                call_prefix=self._call_prefix(context),
                 recorder=Recorder(self.upstream.name, context.learn) if context.learn is not None else None,
             )
         core = StreamCore(
@@ -156,6 +156,10 @@ class Pair:
             max_event_bytes=max_event_bytes,
         )
         return core, machine
+
+    def _call_prefix(self, context: AnswerContext) -> str:
+        """Of ids for calls the upstream gave none; "": the client's dialect can do without."""
+        return self.near.call_prefix and self.near.call_prefix + context.attempt_id
 
     def _folded(self, body: bytes, context: AnswerContext, quirks: Quirks) -> Answer:
         """An answer that came as a stream although none was asked for."""
@@ -186,7 +190,7 @@ class Pair:
                 answered=True,
                 code="upstream_error",
             )
-        response = _named(response, self.near.call_prefix + context.attempt_id)
+        response = _named(response, self._call_prefix(context))
         if context.learn is not None:
             learn_answer(response, self.upstream.name, context.learn)
         return Answer(self.near.write_answer(response, context), response.usage)
@@ -194,7 +198,7 @@ class Pair:
 
 def _named(response: ChatResponse, prefix: str) -> ChatResponse:
     """``response``; calls the upstream gave no id get one."""
-    if not any(isinstance(b, ToolCall) and not b.call_id for c in response.candidates for b in c.blocks):
+    if not prefix or not any(isinstance(b, ToolCall) and not b.call_id for c in response.candidates for b in c.blocks):
         return response
     serial = count()
 

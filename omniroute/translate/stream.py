@@ -55,12 +55,14 @@ class Hot(msgspec.Struct, frozen=True):
 
 
 class Frame(msgspec.Struct, frozen=True):
-    """The client's bytes around a text: ``head`` [``sequence`` ``middle``] text ``tail``."""
+    """The client's bytes around a text: ``head`` [``sequence`` ``middle``] text [``again`` text] ``tail``."""
 
     head: bytes
     tail: bytes
     middle: bytes | None = None
     """Not None: a number that grows by one per event is written between ``head`` and it (Responses)."""
+    again: bytes | None = None
+    """Not None: the text is written a second time, after it."""
     keep: bool = False
     """The text is also kept, and handed to ``StreamEncoder.caught``."""
     silent: bool = False

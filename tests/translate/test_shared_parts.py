@@ -211,6 +211,20 @@ def test_results_without_ids_go_by_name_and_order() -> None:
     assert paired == conversation.paired(turns, Notes())
 
 
+def test_calls_in_several_turns_are_answered_where_the_results_are() -> None:
+    said_before, piece, last = assistant(Text(text="x")), assistant(call("1", "f")), assistant(Text(text=""))
+    turns = (said_before, piece, assistant(call("", "g")), last, user(result("", "b", "g"), result("1", "a")))
+    notes = Notes()
+
+    paired = conversation.paired(turns, notes)
+
+    assert [turn.role for turn in paired] == ["assistant", "assistant", "user"]
+    assert paired[0] == said_before
+    calls = [block.call_id for block in paired[1].blocks if isinstance(block, ToolCall)]
+    assert said(paired[2]) == [(calls[1], "b"), ("1", "a")]
+    assert not notes.warnings()
+
+
 def test_what_has_no_partner_is_dropped_or_filled_and_said() -> None:
     notes = Notes()
 

@@ -50,6 +50,7 @@ DIALECT: Final = Dialect(
         error_event_of=error_event_of,
         write_count=write_count,
         forgets=True,
+        call_prefix="",
         checker=Checker,
     ),
     upstream=UpstreamSide(

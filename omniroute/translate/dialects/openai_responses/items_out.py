@@ -113,6 +113,9 @@ class ItemWriter:
         for block in blocks:
             own = isinstance(block, Opaque) and block.origin == NAME
             if not own and not isinstance(block, ToolResult):
+                if run and isinstance(block, Text) and block.apart:
+                    yield from self._user(run)
+                    run = []
                 run.append(block)
                 continue
             yield from self._user(run)

@@ -337,8 +337,18 @@ def test_no_frame_where_every_text_must_be_seen() -> None:
     for opened in (Open(block=0, kind="text"), Open(block=1, kind="reasoning", origin="anthropic"), tool(2)):
         encoder.encode(opened)
         assert encoder.frame(opened.block) is None
-    encoder.encode(Delta(0, 1, b"signed later, maybe"))
-    assert encoder.frame(1) is None
+
+
+def test_reasoning_that_may_be_signed_is_written_twice_by_its_frame_too() -> None:
+    first, second = ChatEncoder(context()), ChatEncoder(context())
+    for encoder in (first, second):
+        encoder.encode(Open(block=1, kind="reasoning", origin="anthropic"))
+        encoder.encode(Delta(0, 1, b"signed "))
+    frame = first.frame(1)
+
+    assert frame is not None
+    assert frame.again is not None
+    assert frame.head + b"later" + frame.again + b"later" + frame.tail == second.encode(Delta(0, 1, b"later"))
 
 
 @pytest.mark.parametrize(

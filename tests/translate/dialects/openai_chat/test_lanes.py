@@ -75,7 +75,7 @@ def test_lanes_and_cuts_change_nothing(name: str) -> None:
         ("text", 6),
         ("deepseek", 4),
         ("reasoning", 4),
-        ("details", 7),
+        ("details", 5),
         ("mistral", 4),
         ("refusal", 3),
         ("calls", 7),
