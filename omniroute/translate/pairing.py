@@ -185,14 +185,15 @@ class Pair:
         return self._written(folder.response(), context)
 
     def _written(self, response: ChatResponse, context: AnswerContext) -> Answer:
-        failed = next((c.finish for c in response.candidates if c.finish and c.finish.reason == "error"), None)
-        if failed is not None:
-            raise UpstreamError(
-                f"The provider ended its answer with '{failed.raw}'{': ' if failed.detail else ''}{failed.detail}.",
-                error_class="in_band_error",
-                answered=True,
-                code="upstream_error",
-            )
+        for candidate in response.candidates:
+            ended = candidate.finish
+            if ended is not None and ended.reason == "error":
+                raise UpstreamError(
+                    f"The provider ended its answer with '{ended.raw}'{': ' if ended.detail else ''}{ended.detail}.",
+                    error_class="in_band_error",
+                    answered=True,
+                    code="upstream_error",
+                )
         response = _named(response, self._call_prefix(context))
         if context.learn is not None:
             learn_answer(response, self.upstream.name, context.learn)

@@ -91,11 +91,11 @@ def _drop_unknown(request: ChatRequest, notes: Notes) -> None:
         notes.add(field(request, "parallel"), "dropped", "Ollama cannot be kept from calling several tools at once")
     lost = {
         "logit_bias": request.logit_bias is not None,
-        "user": bool(request.user),
-        "metadata": request.metadata is not None,
         "verbosity": bool(request.verbosity),
     }
     harmless = {
+        "user": bool(request.user),
+        "metadata": request.metadata is not None,
         "service_tier": bool(request.service_tier) and request.service_tier not in ("auto", "default"),
         "store": request.store is True,
         "cache_key": bool(request.cache_key),
