@@ -73,12 +73,15 @@ class Pair:
         return self.identity is not None
 
     def passes(self, body: bytes, quirks: Quirks) -> bool:
-        """Whether bytes may go on as they are, both ways: same dialect, as its clients know it, no carrier of ours.
+        """Whether bytes may go on as they are, both ways: same dialect, as its clients know it, nothing foreign in it.
 
         Mistral's part arrays, ``<think>`` in the text and answers spread over several choices are no such thing: they
         go through the hub.
         """
-        return self.identity is not None and not (_own_way(quirks) or jsonspan.holds(body, CARRIER))
+        identity = self.identity
+        if identity is None or _own_way(quirks) or jsonspan.holds(body, CARRIER):
+            return False
+        return identity.foreign is None or not identity.foreign(body)
 
     def request(
         self,
@@ -182,14 +185,15 @@ class Pair:
         return self._written(folder.response(), context)
 
     def _written(self, response: ChatResponse, context: AnswerContext) -> Answer:
-        failed = next((c.finish for c in response.candidates if c.finish and c.finish.reason == "error"), None)
-        if failed is not None:
-            raise UpstreamError(
-                f"The provider ended its answer with '{failed.raw}'{': ' if failed.detail else ''}{failed.detail}.",
-                error_class="in_band_error",
-                answered=True,
-                code="upstream_error",
-            )
+        for candidate in response.candidates:
+            ended = candidate.finish
+            if ended is not None and ended.reason == "error":
+                raise UpstreamError(
+                    f"The provider ended its answer with '{ended.raw}'{': ' if ended.detail else ''}{ended.detail}.",
+                    error_class="in_band_error",
+                    answered=True,
+                    code="upstream_error",
+                )
         response = _named(response, self._call_prefix(context))
         if context.learn is not None:
             learn_answer(response, self.upstream.name, context.learn)
