@@ -63,6 +63,8 @@ def write_request(request: ChatRequest, quirks: Quirks, notes: Notes) -> Outgoin
 
 def write_count(request: ChatRequest, quirks: Quirks, notes: Notes) -> Outgoing:
     """The same for the service that counts its tokens, which takes only what counts."""
+    if request.max_output is None:  # which goes without saying here: nothing is made up
+        request = msgspec.structs.replace(request, max_output=quirks.default_max_tokens)
     written, names, ids = _written(request, quirks, notes)
     counted = msgspec.structs.replace(
         written, max_tokens=None, temperature=None, top_p=None, top_k=None, stop_sequences=(), metadata=None,

@@ -34,7 +34,6 @@ _NULL: Final = Raw(b"null")
 _WORDS: Final[Mapping[str, str]] = MappingProxyType(
     {**PARAMETER_WORDS, "verbosity": "text.verbosity", "logprobs": "include"}
 )
-_ELSEWHERE: Final = frozenset({"previous_response_id", "conversation", "background", "prompt"})
 
 
 class RequestBody(msgspec.Struct, frozen=True):
@@ -88,7 +87,6 @@ def read_request(asked: Asked, peeked: Peeked) -> ChatRequest:
     return ChatRequest(
         origin=NAME,
         words=_WORDS,
-        elsewhere=_ELSEWHERE,
         model=body.model,
         system=instructions + tuple(conversation.system),
         turns=tuple(conversation.turns),
