@@ -314,7 +314,7 @@ def test_failures_inside_the_answer(client: anthropic.Anthropic, upstream: Upstr
 
 
 def test_what_the_gateway_refuses(client: anthropic.Anthropic, upstream: Upstream) -> None:
-    before = upstream.begun()
+    before = upstream.counts()
     with pytest.raises(anthropic.BadRequestError, match="max_tokens") as bad:
         create(client, upstream, max_tokens=0)
     assert error_of(bad.value)["type"] == "invalid_request_error"
@@ -323,4 +323,4 @@ def test_what_the_gateway_refuses(client: anthropic.Anthropic, upstream: Upstrea
     with pytest.raises(anthropic.AuthenticationError) as refused:
         create(client.with_options(api_key="sk-or-not-a-key"), upstream)
     assert error_of(refused.value)["type"] == "authentication_error"
-    assert upstream.begun() - before <= (upstream.dialect == "anthropic"), "its own vendor refuses it"
+    assert upstream.counts() - before <= (upstream.dialect == "anthropic"), "its own vendor refuses it"

@@ -150,8 +150,8 @@ def test_a_model_nobody_serves(client: openai.OpenAI, ask: Ask) -> None:
 @pytest.mark.parametrize("upstream", ["gemini"], indirect=True)
 def test_retries_are_the_sdks(client: openai.OpenAI, failing: Upstream) -> None:
     """A second request after a failure that may pass: every other one fails."""
-    before = failing.begun()
+    before = failing.counts()
     for ask in (chat, chat_streamed):
         ask(client.with_options(max_retries=2), failing.model("echo;every=2;status=500"))
 
-    assert failing.begun() - before in {3, 4}
+    assert failing.counts() - before in {3, 4}

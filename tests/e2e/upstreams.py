@@ -68,9 +68,9 @@ class Upstream:
         """The last request the mock got, from whomever: tests run one after another."""
         return msgspec.json.decode(self._told("last"), type=Sent)
 
-    def begun(self) -> int:
-        """How many requests the mock has got."""
-        return int(msgspec.json.decode(self._told("counts"))["total"]["begun"])
+    def counts(self, what: str = "begun") -> int:
+        """How many requests the mock has got, or how many of them went this way."""
+        return int(msgspec.json.decode(self._told("counts"))["total"][what])
 
     def _told(self, what: str) -> bytes:
         # unverified, since reading the system's certificates takes longer than most tests

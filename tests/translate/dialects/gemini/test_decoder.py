@@ -267,7 +267,7 @@ def test_an_array_is_a_stream_too(size: int) -> None:
     assert [value["candidates"][0]["content"]["parts"] for value in values] == [  # type: ignore[index]
         [{"text": "a"}],
         [{"text": "b"}],
-        [{"functionCall": {"id": "call_a1_0", "name": "f", "args": {"x": "]}"}}}],
+        [{"functionCall": {"name": "f", "args": {"x": "]}"}}}],
     ]
     assert machine.finish_reason == "STOP"
 
