@@ -8,6 +8,7 @@ from omniroute.translate.dialects.anthropic.counting import read_count, write_co
 from omniroute.translate.dialects.anthropic.decoder import SHAPES, Decoder
 from omniroute.translate.dialects.anthropic.encoder import Encoder
 from omniroute.translate.dialects.anthropic.errors import error_body, error_event, error_status, read_failure
+from omniroute.translate.dialects.anthropic.foreign import is_foreign
 from omniroute.translate.dialects.anthropic.grammar import Checker
 from omniroute.translate.dialects.anthropic.identity import encode_request, path, peek, unfold
 from omniroute.translate.dialects.anthropic.listings import LISTINGS
@@ -50,6 +51,7 @@ DIALECT: Final = Dialect(
         encode_request=encode_request,
         path=path,
         forwarded=(b"anthropic-beta", b"anthropic-version"),
+        foreign=is_foreign,
         unfold=unfold,
         usage_of_body=usage_of_body,
     ),

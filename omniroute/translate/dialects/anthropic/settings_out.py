@@ -143,7 +143,7 @@ def note_dropped(request: ChatRequest, notes: Notes) -> None:
     if request.choices is not None and request.choices > 1:
         notes.add(field(request, "choices"), "dropped", "Anthropic gives one answer")
     if request.metadata is not None and not word(member(request.metadata, b"user_id")):
-        notes.add(field(request, "metadata"), "dropped", "Anthropic takes a user's id only")
+        notes.add(field(request, "metadata"), "dropped", "Anthropic takes a user's id only", info=True)
     if any(not stop.strip() for stop in request.stop):
         notes.add(request.stop_at, "dropped", "stop sequences of white space only are refused")
 
