@@ -5,7 +5,9 @@ Pure: turns in, turns out. Writers of dialects choose which of it their target d
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections import deque
+from collections.abc import Iterable
+from itertools import chain, groupby
 from typing import Final
 
 import msgspec
@@ -20,12 +22,14 @@ NO_RESULT: Final = "The tool gave no result."
 def merged(turns: Iterable[Turn]) -> tuple[Turn, ...]:
     """Neighbouring turns of one role as one: blocks one after another, never glued. System turns stay apart."""
     out: list[Turn] = []
-    for turn in turns:
-        last = out[-1] if out else None
-        if last is not None and last.role == turn.role != "system":
-            out[-1] = msgspec.structs.replace(last, blocks=last.blocks + turn.blocks)
+    for role, run in groupby(turns, lambda turn: turn.role):
+        first, *more = run
+        if role == "system" or not more:
+            out += [first, *more]
         else:
-            out.append(turn)
+            # Once for all of them: a conversation may be a hundred thousand turns of one side.
+            blocks = chain(first.blocks, *(turn.blocks for turn in more))
+            out.append(msgspec.structs.replace(first, blocks=tuple(blocks)))
     return tuple(out)
 
 
@@ -99,8 +103,9 @@ def _answers(
 ) -> tuple[ToolResult, ...]:
     """One result for each of ``calls``."""
     answered: dict[str, ToolResult] = {}
+    waiting = _Waiting(calls)
     for result in results:
-        call = next(_candidates(result, (call for call in calls if call.call_id not in answered)), None)
+        call = waiting.take(result)
         if call is None:
             notes.add(result.at, "dropped", "no call of the turn before it has this id")
             continue
@@ -119,8 +124,25 @@ def _answers(
     return tuple(answered.values())
 
 
-def _candidates(result: ToolResult, calls: Iterable[ToolCall]) -> Iterator[ToolCall]:
-    """Those of ``calls`` that ``result`` may answer, best first."""
-    for call in calls:
-        if result.call_id == call.call_id if result.call_id else not result.name or result.name == call.name:
-            yield call
+class _Waiting:
+    """Calls of a turn, to be answered by their id, else by their name, else in order: each once, in linear time."""
+
+    __slots__ = ("_by_id", "_by_name", "_in_order")
+
+    def __init__(self, calls: Iterable[ToolCall]) -> None:
+        self._in_order = deque(calls)
+        self._by_id = {call.call_id: call for call in self._in_order}
+        self._by_name: dict[str, deque[ToolCall]] = {}
+        for call in self._in_order:
+            self._by_name.setdefault(call.name, deque()).append(call)
+
+    def take(self, result: ToolResult) -> ToolCall | None:
+        """The call that ``result`` answers, which no other will; None if there is none."""
+        if result.call_id:
+            return self._by_id.pop(result.call_id, None)
+        queue = self._by_name.get(result.name) if result.name else self._in_order
+        while queue:
+            call = self._by_id.pop(queue.popleft().call_id, None)
+            if call is not None:
+                return call
+        return None

@@ -17,6 +17,7 @@ from omniroute.translate.dialects.anthropic.errors import no_threads
 from omniroute.translate.events import End
 from omniroute.translate.fold import unfold as events_of
 from omniroute.translate.members import member
+from omniroute.translate.reading import no_object
 
 PATH: Final = "/messages"
 COUNT_PATH: Final = "/messages/count_tokens"
@@ -44,10 +45,7 @@ def peek(asked: Asked) -> Peeked:
         field = error.key.decode()
         raise ClientError(f"'{field}' is given more than once: send it once.", param=field) from error
     except ValueError as error:
-        raise ClientError(
-            f"The request body is not a JSON object ({error}). Send one with 'model' and 'messages'.",
-            code="invalid_json",
-        ) from error
+        raise no_object(error, body, "Send one with 'model' and 'messages'.") from error
     if model_span is None:
         raise _missing("model", "name the model to call")
     model = _read_model(body, model_span)

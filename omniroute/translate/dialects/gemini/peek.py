@@ -17,7 +17,7 @@ from omniroute.errors import ClientError
 from omniroute.translate.dialect import Asked, Part, Peeked, Span
 from omniroute.translate.dialects.gemini.schema import NOTHING
 from omniroute.translate.dialects.gemini.words import JSON_ARRAY
-from omniroute.translate.reading import integer
+from omniroute.translate.reading import integer, no_object
 
 MODEL_CHARS: Final = 256
 MAX_CHOICES: Final = 256
@@ -138,9 +138,7 @@ def _spans(body: bytes) -> tuple[Span | None, ...]:
             f"'{name}' is given more than once: send it once.", param=name, code="invalid_value"
         ) from error
     except ValueError as error:
-        raise ClientError(
-            f"The request body is not a JSON object ({error}). Send one with 'contents'.", code="invalid_json"
-        ) from error
+        raise no_object(error, body, "Send one with 'contents'.") from error
 
 
 def _choices(body: bytes, config: Span | None) -> int:

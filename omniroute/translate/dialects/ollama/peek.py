@@ -10,6 +10,7 @@ from omniroute._speedups import jsonspan
 from omniroute.domain import Quirks
 from omniroute.errors import ClientError
 from omniroute.translate.dialect import Asked, Part, Peeked
+from omniroute.translate.reading import no_object
 
 CHAT_PATH: Final = "/api/chat"
 GENERATE_PATH: Final = "/api/generate"
@@ -33,9 +34,7 @@ def peek(asked: Asked) -> Peeked:
             f"'{name}' is given more than once: send it once.", param=name, code="invalid_value"
         ) from error
     except ValueError as error:
-        raise ClientError(
-            f"The request body is not a JSON object ({error}). Send one with 'model'.", code="invalid_json"
-        ) from error
+        raise no_object(error, body, "Send one with 'model'.") from error
     if model_span is None:
         raise ClientError(
             "'model' is missing: name the model to call.", param="model", code="missing_required_parameter"

@@ -9,6 +9,7 @@ import msgspec
 from omniroute._speedups import chat, jsonspan
 from omniroute.errors import ClientError
 from omniroute.translate.dialect import Asked, Peeked, Span
+from omniroute.translate.reading import no_object
 
 MODEL_CHARS: Final = 256
 """A model name goes into headers, log lines and ledger rows; no vendor's comes near this."""
@@ -43,10 +44,7 @@ def peek_any(body: bytes) -> Peeked:
     except jsonspan.RepeatedMemberError as error:
         raise _repeated(error.key.decode()) from error
     except ValueError as error:
-        raise ClientError(
-            f"The request body is not a JSON object ({error}). Send one with 'model' and 'messages'.",
-            code="invalid_json",
-        ) from error
+        raise no_object(error, body, "Send one with 'model' and 'messages'.") from error
     if model_span is None:
         raise _missing("model", "name the model to call")
     model = _value(body, model_span, str, "model", "must be a string")

@@ -7,11 +7,12 @@ from typing import Final
 import msgspec
 from msgspec import Raw
 
+from omniroute._speedups import jsonspan
 from omniroute.errors import ClientError
 from omniroute.translate.canonical import ChatRequest, Json, Text, Turn
 from omniroute.translate.dialect import Asked, Peeked
 from omniroute.translate.notes import Unsupported
-from omniroute.translate.reading import MAX_STOPS, bounded, integer, number, read_body
+from omniroute.translate.reading import MAX_STOPS, bounded, integer, no_object, number, read_body
 
 ORIGIN: Final = "openai_completions"
 MODEL_CHARS: Final = 256
@@ -23,6 +24,7 @@ ECHO: Final = "echo"
 """``Peeked.variant``: the answer begins with the prompt."""
 
 _NULL: Final = (b"", b"null")
+_ONCE: Final = (b"model", b"prompt", b"stream", b"stream_options", b"n")
 
 
 class StreamOptions(msgspec.Struct, frozen=True):
@@ -63,6 +65,13 @@ _KNOWN: Final = frozenset(field.encode_name for field in msgspec.structs.fields(
 
 def peek(asked: Asked) -> Peeked:
     """Model, streaming and number of answers. Raises ClientError naming the field."""
+    try:
+        jsonspan.unique_spans(asked.body, _ONCE)
+    except jsonspan.RepeatedMemberError as error:
+        # The one that is checked, or counted, must be the one that is meant.
+        raise _wrong(error.key.decode(), "is given more than once: send it once") from error
+    except ValueError as error:
+        raise no_object(error, asked.body, "Send one with 'model' and 'prompt'.") from error
     told = read_body(_body, asked.body)
     if not told.model or len(told.model) > MODEL_CHARS or not told.model.isprintable():
         raise _wrong("model", f"must be a model name of 1 to {MODEL_CHARS} printable characters")

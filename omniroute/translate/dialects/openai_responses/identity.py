@@ -13,6 +13,7 @@ from omniroute.translate.dialect import Asked, Identity, Part, Peeked, Span
 from omniroute.translate.dialects.openai_responses.request_out import PATH
 from omniroute.translate.dialects.openai_responses.unfold import unfold
 from omniroute.translate.dialects.openai_responses.usage import usage_of_body
+from omniroute.translate.reading import no_object
 
 MODEL_CHARS: Final = 256
 """A model name goes into headers, log lines and ledger rows; no vendor's comes near this."""
@@ -37,9 +38,7 @@ def peek(asked: Asked) -> Peeked:
         field = error.key.decode()
         raise _wrong(field, "is given more than once: send it once") from error
     except ValueError as error:
-        raise ClientError(
-            f"The request body is not a JSON object ({error}). Send one with 'model' and 'input'.", code="invalid_json"
-        ) from error
+        raise no_object(error, body, "Send one with 'model' and 'input'.") from error
     if model_span is None:
         raise ClientError(
             "'model' is missing: name the model to call.", param="model", code="missing_required_parameter"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from itertools import chain, groupby
 
 import msgspec
 from msgspec import Raw
@@ -113,6 +114,9 @@ class ItemWriter:
         for block in blocks:
             own = isinstance(block, Opaque) and block.origin == NAME
             if not own and not isinstance(block, ToolResult):
+                if isinstance(block, Text) and block.apart:
+                    yield from self._user(run)
+                    run = []
                 run.append(block)
                 continue
             yield from self._user(run)
@@ -208,22 +212,27 @@ class ItemWriter:
             self._notes.add(text.at, "dropped", "sources of an earlier answer are not sent back", info=True)
 
 
-def joined(turns: Iterable[Turn]) -> tuple[Turn, ...]:
-    """Turns as calls and results are paired in: those of one side joined, if there is any of either among them.
+def joined(turns: Iterable[Turn]) -> Iterator[Turn]:
+    """Turns as calls and results are paired in; where there is nothing to be paired, the messages the client sent.
 
-    Where nothing is to be paired, messages stay the ones the client sent.
+    Of a run of the model's all are joined if there is a call among them, of the user's those up to the last result.
     """
-    out: list[Turn] = []
-    for turn in turns:
-        last = out[-1] if out else None
-        if last is None or last.role != turn.role or not (_pairs(last) or _pairs(turn)):
-            out.append(turn)
-            continue
-        blocks = turn.blocks
-        if isinstance(last.blocks[-1], Text) and isinstance(blocks[0], Text):
-            blocks = (msgspec.structs.replace(blocks[0], apart=True), *blocks[1:])
-        out[-1] = msgspec.structs.replace(last, blocks=last.blocks + blocks)
-    return tuple(out)
+    for role, run in groupby(turns, lambda turn: turn.role):
+        said = list(run)
+        end = max((place for place, turn in enumerate(said, 1) if _pairs(turn)), default=0)
+        if end and role == "assistant":
+            end = len(said)
+        if end:
+            blocks = chain(said[0].blocks, *(_apart(turn.blocks) for turn in said[1:end]))
+            yield msgspec.structs.replace(said[0], blocks=tuple(blocks))
+        yield from said[end:]
+
+
+def _apart(blocks: tuple[Block, ...]) -> tuple[Block, ...]:
+    """``blocks`` as a message of their own among others."""
+    if blocks and isinstance(blocks[0], Text):
+        return (msgspec.structs.replace(blocks[0], apart=True), *blocks[1:])
+    return blocks
 
 
 def _pairs(turn: Turn) -> bool:
