@@ -19,7 +19,8 @@ from rich.markup import escape
 from perf import machine, peers, report
 from perf.machine import CannotMeasureError
 from perf.peers import Peer, Product
-from perf.rows import FULL, QUICK, ROWS, Bench, Pace, Result
+from perf.rows import ROWS
+from perf.sampling import FULL, QUICK, Bench, Pace, Result
 
 LOG_WIDTH = 170
 """Columns where nobody says how many there are: a log, a pipe."""

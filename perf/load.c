@@ -6,6 +6,12 @@
  *   load hold     <connections>   slow streams, kept open until stdin ends
  *
  *   --port N  --key K  --model M  --body BYTES  --warm-ms N  --window-ms N  --pid N (whose CPU time to read)  --period-ms N
+ *   --ask FILE   a request to send as it is, head and body, instead of one of --key, --model, --body and --period-ms
+ *
+ * An answer is only counted if it is what it should be; anything else is an error:
+ *
+ *   --stamps N     so many "@" stamps in each          --last TEXT    its last bytes
+ *   --before TEXT  what stands before each stamp: in a stream, the member of its dialect that holds text
  *
  * One thread, one epoll, loopback. After every connection has had its first answer (or event) and the warm-up is over, it measures
  * for the window and prints one JSON line. CPU is the process CPU clock of --pid read at both ends of the window, all threads, ns.
@@ -18,6 +24,7 @@
 #define HEAD 16384 /* the longest response head read */
 #define READ 262144
 #define STAMP 19 /* digits of a time stamp */
+#define TAIL 64  /* bytes of an answer that are kept: the longest --before and --last */
 #define STEPS 64 /* steps per power of two in the histogram: 1.6 % */
 
 enum { REQUESTS, STREAMS, BURST, HOLD };
@@ -25,8 +32,10 @@ enum { CONNECTING, HEADING, LENGTH, CHUNK_SIZE, CHUNK_DATA, CHUNK_END, TRAILER, 
 
 typedef struct {
     int fd, state, chunked, digits, fresh, seen, reused;
-    size_t got, left, sent;
+    size_t got, left, sent, tail_len;
+    long stamps; /* in this answer */
     uint64_t asked_at, stamp;
+    char tail[TAIL]; /* the last bytes of its body so far */
     char head[HEAD];
 } Conn;
 
@@ -39,6 +48,8 @@ static uint64_t warm_ns = 1000000000, window_ns = 3000000000;
 static uint64_t histogram[64 * STEPS], worst, samples;
 static uint64_t answers, events, errors, reconnects;
 static char first_error[400];
+static const char *before = "", *last = "";
+static long stamps = -1; /* any number */
 
 static void note(uint64_t ns) {
     int power = ns < STEPS ? 0 : 63 - __builtin_clzll(ns) - 6;
@@ -124,8 +135,9 @@ static void send_request(Conn *c) {
 
 static void ask(Conn *c) {
     c->state = HEADING;
-    c->got = c->left = c->sent = 0;
+    c->got = c->left = c->sent = c->tail_len = 0;
     c->digits = 0;
+    c->stamps = 0;
     c->asked_at = now_ns();
     send_request(c);
 }
@@ -137,7 +149,31 @@ static void count_in(Conn *c) {
     }
 }
 
+static void remember(Conn *c, const char *data, size_t n) {
+    size_t fresh = n < TAIL ? n : TAIL, kept = c->tail_len < TAIL - fresh ? c->tail_len : TAIL - fresh;
+    memmove(c->tail, c->tail + c->tail_len - kept, kept);
+    memcpy(c->tail + kept, data + n - fresh, fresh);
+    c->tail_len = kept + fresh;
+}
+
+/* Whether the n bytes before "at", which lies in a piece that begins at "data", are "text". */
+static int stands_before(const Conn *c, const char *data, const char *at, const char *text, size_t n) {
+    size_t here = (size_t)(at - data) < n ? (size_t)(at - data) : n, earlier = n - here;
+    return earlier <= c->tail_len && !memcmp(c->tail + c->tail_len - earlier, text, earlier) &&
+           !memcmp(at - here, text + earlier, here);
+}
+
 static void answered(Conn *c) {
+    char text[TAIL + 1];
+    size_t n = strlen(last);
+    if (stamps >= 0 && c->stamps != stamps) {
+        snprintf(text, sizeof text, "%ld instead of %ld", c->stamps, stamps);
+        failed("stamps in an answer", text);
+    }
+    if (c->tail_len < n || memcmp(c->tail + c->tail_len - n, last, n)) {
+        snprintf(text, sizeof text, "%.*s", (int)c->tail_len, c->tail);
+        failed("last bytes of an answer", text);
+    }
     answers++;
     if (mode == REQUESTS || mode == BURST) note(now_ns() - c->asked_at);
     if (mode == REQUESTS) count_in(c);
@@ -150,7 +186,13 @@ static void scan(Conn *c, const char *data, size_t n, uint64_t at) {
     while (p < end) {
         if (!c->digits) {
             p = memchr(p, '@', (size_t)(end - p));
-            if (!p) return;
+            if (!p) break;
+            if (*before && !stands_before(c, data, p, before, strlen(before))) {
+                char found[TAIL + 1];
+                int here = p - data < TAIL ? (int)(p - data) : TAIL;
+                snprintf(found, sizeof found, "%.*s", here, p - here);
+                failed("before a stamp", found);
+            }
             c->digits = 1;
             c->stamp = 0;
             p++;
@@ -161,11 +203,13 @@ static void scan(Conn *c, const char *data, size_t n, uint64_t at) {
         }
         if (c->digits > STAMP) {
             c->digits = 0;
+            c->stamps++;
             events++;
             count_in(c);
             if (mode == STREAMS || mode == HOLD) note(at > c->stamp ? at - c->stamp : 0);
         }
     }
+    remember(c, data, n);
 }
 
 static int parse_head(Conn *c) {
@@ -199,6 +243,7 @@ static int body(Conn *c, const char *p, size_t n, uint64_t at) {
         size_t take = (size_t)(end - p) < c->left ? (size_t)(end - p) : c->left;
         switch (c->state) {
         case LENGTH:
+            scan(c, p, take, at);
             c->left -= take;
             p += take;
             if (!c->left) return 1;
@@ -298,6 +343,17 @@ static void turn(int timeout_ms) {
     }
 }
 
+/* The request as it is in a file. */
+static void take_request(const char *path) {
+    FILE *file = fopen(path, "rb");
+    if (!file || fseek(file, 0, SEEK_END)) die(path);
+    long size = ftell(file);
+    rewind(file);
+    request = must_alloc(1, (size_t)size + 1);
+    request_len = fread(request, 1, (size_t)size, file);
+    if (fclose(file) || request_len != (size_t)size) die(path);
+}
+
 static void plan_request(size_t body_bytes, const char *key, const char *model, unsigned period_ms) {
     char fields[300] = "";
     if (mode == STREAMS || mode == HOLD)
@@ -345,7 +401,7 @@ static void open_all(void) {
 
 int main(int argc, char **argv) {
     static const char *modes[] = {"requests", "streams", "burst", "hold"};
-    const char *key = "x", *model = "m";
+    const char *key = "x", *model = "m", *asked = NULL;
     size_t body_bytes = 1500;
     unsigned period_ms = 50;
     long pid = 0;
@@ -364,10 +420,18 @@ int main(int argc, char **argv) {
         else if (!strcmp(name, "--window-ms")) window_ns = strtoull(value, NULL, 10) * 1000000;
         else if (!strcmp(name, "--period-ms")) period_ms = (unsigned)atoi(value);
         else if (!strcmp(name, "--pid")) pid = atol(value);
+        else if (!strcmp(name, "--ask")) asked = value;
+        else if (!strcmp(name, "--stamps")) stamps = atol(value);
+        else if (!strcmp(name, "--before")) before = value;
+        else if (!strcmp(name, "--last")) last = value;
         else die(name);
     }
     settle_in();
-    plan_request(body_bytes, key, model, period_ms);
+    if (strlen(before) > TAIL || strlen(last) > TAIL) die("--before, --last: too long");
+    if (asked)
+        take_request(asked);
+    else
+        plan_request(body_bytes, key, model, period_ms);
     conns = must_alloc(count, sizeof *conns);
     epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     open_all();

@@ -12,7 +12,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,6 +26,12 @@ from perf.machine import CannotMeasureError
 START_S: Final = 20.0
 STOP_S: Final = 10.0
 POLL_S: Final = 0.002
+UPSTREAMS: Final = {
+    "openai_chat": ("bench", "/v1"),
+    "anthropic": ("bench-anthropic", "/v1"),
+    "gemini": ("bench-gemini", "/v1beta"),
+}
+"""The provider for each dialect the upstream speaks, and the path of its base URL."""
 LIMITS: Final = ("--rpm", "60000000", "--max-in-flight", "100000")
 """Limits that are never met: checking them is part of what is measured."""
 
@@ -68,6 +74,8 @@ class Peer:
     """All of its processes but a demo upstream."""
     key: str = "x"
     model: str = "m"
+    models: Mapping[str, str] = field(default_factory=dict)
+    """Its models behind upstreams of each dialect; empty: it translates nothing."""
     start_s: float = 0.0
     """From spawn until it said it was ready."""
 
@@ -186,26 +194,16 @@ def _product_cli(arguments: Sequence[str], data_dir: Path) -> str:
 
 
 def prepare(product: Product, upstream_port: int, data_dir: Path) -> str:
-    """Set up a data directory with one provider and one key; the key. Nothing to do for another command line."""
+    """Set up a data directory with a provider of each dialect and one key; the key.
+
+    Nothing to do for another command line.
+    """
     if product.command:
         return product.key
     data_dir.mkdir(parents=True)
-    base_url = f"http://127.0.0.1:{upstream_port}/v1"
-    _product_cli(
-        [
-            "providers",
-            "add",
-            "bench",
-            "--base-url",
-            base_url,
-            "--key",
-            "x",
-            "--model",
-            product.model,
-            "--allow-private",
-        ],
-        data_dir,
-    )
+    for dialect, (provider, path) in UPSTREAMS.items():
+        words = ["--base-url", f"http://127.0.0.1:{upstream_port}{path}", "--dialect", dialect, "--key", "x"]
+        _product_cli(["providers", "add", provider, *words, "--model", product.model, "--allow-private"], data_dir)
     return str(msgspec.json.decode(_product_cli(["keys", "create", "bench", "--json", *LIMITS], data_dir))["key"])
 
 
@@ -239,16 +237,11 @@ def gateway(product: Product, upstream_port: int, data_dir: Path, key: str) -> I
         worker = found[-1] if found else process.pid
         for pid in members:
             machine.pin(pid, machine.PEER_CORE if pid == worker else machine.OTHER_CORE)
-        yield Peer(
-            "gateway",
-            port,
-            port,
-            worker,
-            members,
-            key=key,
-            model=product.model if product.command else f"bench/{product.model}",
-            start_s=start_s,
-        )
+        asked = {dialect: f"{provider}/{product.model}" for dialect, (provider, _) in UPSTREAMS.items()}
+        if product.command:  # another gateway: how it tells its upstreams apart is not known here
+            asked = dict.fromkeys(asked, product.model)
+        model = asked["openai_chat"]
+        yield Peer("gateway", port, port, worker, members, key, model, asked, start_s)
 
 
 @contextmanager

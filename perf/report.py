@@ -9,7 +9,7 @@ from typing import Final
 from rich.console import Console
 from rich.table import Table
 
-from perf.rows import Result
+from perf.sampling import Result
 
 BEGIN: Final = "<!-- bench: written by `make bench` -->"
 END: Final = "<!-- bench: end -->"

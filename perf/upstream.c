@@ -1,22 +1,24 @@
-/* The benchmark's upstream: an OpenAI Chat provider that costs next to nothing, so that it is not what is measured.
+/* The benchmark's upstream: a provider that costs next to nothing, so that it is not what is measured.
  *
  *   upstream            prints "port N" and serves 127.0.0.1:N until it is killed
  *
- * One thread, one epoll. A POST is answered once its whole body (by Content-Length) was read: with 600 bytes of JSON, or, if the
- * body says "stream":true, as its "user" field asks:
+ * One thread, one epoll. It speaks OpenAI Chat, Anthropic and Gemini, as the request's path says (vendors.h). A POST is answered
+ * once its whole body (by Content-Length) was read: with about 600 bytes of JSON, or, if it asks for a stream, as a word in its
+ * first 16 KB asks, wherever a dialect has room for one:
  *
- *   "user":"paced-<events>-<period ms>"   events at that period, each with the nanosecond it was written: "@<CLOCK_MONOTONIC>"
- *   "user":"burst-<events>"               as fast as the socket takes them
+ *   paced-<events>-<period ms>   events at that period, each with the nanosecond it was written: "@<CLOCK_MONOTONIC>"
+ *   burst-<events>               as fast as the socket takes them
  *
- * then a usage chunk if the body says include_usage, and [DONE]. Keep-alive and chunked framing, always.
+ * then what ends a stream in its dialect (for OpenAI Chat with a usage chunk, if the body says include_usage). Keep-alive and
+ * chunked framing, always.
  */
 #include "loop.h"
+#include "vendors.h"
 
 #define KEEP 16384       /* bytes of a request that are kept and looked at: its head and the fields before a long prompt */
 #define OUT 20480        /* bytes made at once */
 #define BATCH 16384      /* a burst is written in pieces of about this size */
 #define WHEEL 8192       /* slots of 1 ms: the longest period is just below */
-#define ANSWER_BYTES 600
 
 enum { READING, STREAMING };
 
@@ -24,7 +26,9 @@ typedef struct Conn {
     int fd, state, armed;
     size_t got, head, body_left, skipped; /* bytes kept; head length; body bytes still to come; body bytes not kept */
     long events_left;                     /* of the stream; at 0 the end is written */
+    long told;                            /* events so far */
     unsigned period_ms;                   /* 0: burst */
+    const Vendor *vendor;                 /* whose words the answer is in */
     int usage, finished;
     size_t out_len, out_at;
     struct Conn *next; /* in its slot of the wheel */
@@ -35,22 +39,7 @@ typedef struct Conn {
 static int epoll_fd;
 static Conn *wheel[WHEEL];
 static uint64_t wheel_ms;
-static char answer[2048];
-static size_t answer_len;
 static unsigned seed = 12345;
-
-static void plan_answer(void) {
-    char body[ANSWER_BYTES + 1], text[ANSWER_BYTES];
-    const char *shape = "{\"id\":\"chatcmpl-bench\",\"object\":\"chat.completion\",\"created\":1700000000,\"model\":\"m\",\"choices\":"
-                        "[{\"index\":0,\"message\":{\"role\":\"assistant\",\"content\":\"%.*s\"},\"finish_reason\":\"stop\"}],"
-                        "\"usage\":{\"prompt_tokens\":300,\"completion_tokens\":60,\"total_tokens\":360}}";
-    size_t fill = ANSWER_BYTES - (strlen(shape) - 4);
-    memset(text, 'x', fill);
-    snprintf(body, sizeof body, shape, (int)fill, text);
-    answer_len = (size_t)snprintf(answer, sizeof answer,
-                                  "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %zu\r\n\r\n%s",
-                                  strlen(body), body);
-}
 
 static void drop(Conn *c) {
     if (c->dead) return;
@@ -93,22 +82,14 @@ static void put_chunk(Conn *c, const char *data, int n) {
     put(c, "\r\n", 2);
 }
 
-static void put_event(Conn *c) { /* about 250 bytes */
-    char event[320];
-    int n = snprintf(event, sizeof event,
-                     "data: {\"id\":\"chatcmpl-0123456789abcdefghijklmn\",\"object\":\"chat.completion.chunk\",\"created\":1700000000,"
-                     "\"model\":\"m\",\"service_tier\":\"default\",\"system_fingerprint\":\"fp_0\",\"choices\":[{\"index\":0,"
-                     "\"delta\":{\"content\":\" @%019llu\"},\"finish_reason\":null}]}\n\n",
-                     (unsigned long long)now_ns());
-    put_chunk(c, event, n);
+static void put_event(Conn *c) {
+    char event[512];
+    put_chunk(c, event, c->vendor->delta(event, sizeof event, now_ns(), ++c->told));
 }
 
 static void put_end(Conn *c) {
-    const char *usage = "data: {\"id\":\"chatcmpl-0123456789abcdefghijklmn\",\"object\":\"chat.completion.chunk\",\"created\":1700000000,"
-                        "\"model\":\"m\",\"choices\":[],\"usage\":{\"prompt_tokens\":300,\"completion_tokens\":300,"
-                        "\"total_tokens\":600}}\n\n";
-    if (c->usage) put_chunk(c, usage, (int)strlen(usage));
-    put_chunk(c, "data: [DONE]\n\n", 14);
+    if (c->usage) put_chunk(c, c->vendor->usage, (int)strlen(c->vendor->usage));
+    put_chunk(c, c->vendor->ending, (int)strlen(c->vendor->ending));
     put(c, "0\r\n\r\n", 5);
     c->finished = 1;
 }
@@ -171,25 +152,41 @@ static void turn_wheel(void) {
     }
 }
 
+static void answer_whole(Conn *c) {
+    const char *body = c->vendor->answer;
+    char head[120];
+    put(c, head, (size_t)snprintf(head, sizeof head,
+                                  "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %zu\r\n\r\n",
+                                  strlen(body)));
+    put(c, body, strlen(body));
+    c->finished = 1;
+    stream(c);
+}
+
+/* What the request asks of a stream: how many events, at what period. */
+static void read_script(Conn *c, const char *body) {
+    const char *word = strstr(body, "paced-");
+    c->period_ms = 0;
+    c->events_left = c->told = 0;
+    if (!word || sscanf(word, "paced-%ld-%u", &c->events_left, &c->period_ms) != 2) {
+        word = strstr(body, "burst-");
+        if (word) sscanf(word, "burst-%ld", &c->events_left);
+    }
+    if (c->period_ms >= WHEEL) c->period_ms = WHEEL - 1;
+}
+
 static void respond(Conn *c) {
     const char *body = c->in + c->head;
-    if (!strstr(body, "\"stream\":true") && !strstr(body, "\"stream\": true")) {
-        put(c, answer, answer_len);
-        c->finished = 1;
-        stream(c);
+    c->vendor = vendor_of(c->in, c->head);
+    if (!asks_for_stream(c->in, c->head)) {
+        answer_whole(c);
         return;
     }
     const char *head = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n";
-    const char *user = strstr(body, "\"user\":\"");
-    c->usage = strstr(body, "\"include_usage\"") != NULL;
-    c->period_ms = 0;
-    c->events_left = 0;
-    if (user) {
-        if (sscanf(user, "\"user\":\"paced-%ld-%u", &c->events_left, &c->period_ms) != 2)
-            sscanf(user, "\"user\":\"burst-%ld", &c->events_left);
-    }
-    if (c->period_ms >= WHEEL) c->period_ms = WHEEL - 1;
+    read_script(c, body);
+    c->usage = *c->vendor->usage && strstr(body, "\"include_usage\"") != NULL;
     put(c, head, strlen(head));
+    if (*c->vendor->opening) put_chunk(c, c->vendor->opening, (int)strlen(c->vendor->opening));
     if (c->period_ms && c->events_left > 0) {
         if (flush(c) < 0) {
             drop(c);
@@ -268,7 +265,6 @@ int main(int argc, char **argv) {
         return 2;
     }
     settle_in();
-    plan_answer();
     int listener = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     struct sockaddr_in address = loopback(0);
     socklen_t size = sizeof address;

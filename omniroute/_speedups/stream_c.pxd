@@ -15,6 +15,8 @@ cdef struct Lane:
     Py_ssize_t head_size
     const char* middle      # NULL: there is no number in the frame
     Py_ssize_t middle_size
+    const char* again       # NULL: the text is written once
+    Py_ssize_t again_size
     const char* tail
     Py_ssize_t tail_size
     # What it has carried since it was armed.

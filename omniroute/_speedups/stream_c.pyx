@@ -165,13 +165,19 @@ cdef class StreamCore(BlockTranslator):
         if self.forward:
             return GOES_ON
         if not lane.silent:
-            out_reserve(out, lane.head_size + MAX_DIGITS + lane.middle_size + size + lane.tail_size)
+            out_reserve(
+                out,
+                lane.head_size + MAX_DIGITS + lane.middle_size + 2 * size + lane.again_size + lane.tail_size,
+            )
             write(out, lane.head, lane.head_size)
             if lane.middle != NULL:
                 write_number(out, self.sequence)
                 write(out, lane.middle, lane.middle_size)
                 self.sequence += 1
             write(out, text, size)
+            if lane.again != NULL:
+                write(out, lane.again, lane.again_size)
+                write(out, text, size)
             write(out, lane.tail, lane.tail_size)
         return STAYS
 
@@ -217,7 +223,7 @@ cdef class StreamCore(BlockTranslator):
     cdef int arm(self, object armed) except -1:
         """One more lane."""
         cdef object hot = armed.hot, frame = armed.frame
-        cdef bytes head = frame.head, tail = frame.tail, middle = frame.middle
+        cdef bytes head = frame.head, tail = frame.tail, middle = frame.middle, again = frame.again
         cdef tuple tags = armed.tags
         cdef int number = self.lane_count, first_tag = 0, i
         cdef Lane* lane
@@ -238,12 +244,15 @@ cdef class StreamCore(BlockTranslator):
         lane.middle, lane.middle_size = NULL, 0
         if middle is not None:
             lane.middle, lane.middle_size = point_to(middle), len(middle)
+        lane.again, lane.again_size = NULL, 0
+        if again is not None:
+            lane.again, lane.again_size = point_to(again), len(again)
         lane.first_tag, lane.tag_count = first_tag, len(tags)
         for i in range(lane.tag_count):
             self.tags[first_tag + i].text = point_to(<bytes?> tags[i])
             self.tags[first_tag + i].size = len(tags[i])
         lane.deltas = lane.text_bytes = lane.kept.size = lane.stash.size = 0
-        self.armed.append((head, middle, tail, tags))
+        self.armed.append((head, middle, again, tail, tags))
         self.blocks.append(hot.block)
         self.lane_count += 1
         return 0

@@ -19,8 +19,8 @@ more is read.
 Lanes. A lane is armed for a shape, a choice and an index. Of the shapes armed, in the order armed, the first one
 counts that the event has and that has a lane of the event's CHOICE and INDEX; if then one of the lane's tags may begin
 in the text (``shapes_py.may_hold``), the machine is asked all the same. Otherwise the event is hot: it becomes
-``head`` [``sequence`` ``middle``] text ``tail`` (``silent``: nothing), and is counted. ``keep`` keeps its text for
-``caught``, bounded by ``max_event_bytes`` over all lanes and all of the stream (``overflow`` beyond it).
+``head`` [``sequence`` ``middle``] text [``again`` text] ``tail`` (``silent``: nothing), and is counted. ``keep`` keeps
+its text for ``caught``, bounded by ``max_event_bytes`` over all lanes and all of the stream (``overflow`` beyond it).
 
 Forwarding (``forward``): what goes on is the blocks as they came (``framing_py``). A hot event's block, and one
 without an event, needs nobody; a frame's bytes are not looked at. For every other event the machine's ``forward`` says
@@ -33,36 +33,7 @@ from collections.abc import Sequence
 from typing import Final, Protocol, runtime_checkable
 
 from omniroute._speedups.framing_py import BLANKS, LATE, Cutter, is_complete, read_block
-from omniroute._speedups.shapes_py import (
-    ANY,
-    CHOICE,
-    EMPTY,
-    FALSE,
-    INDEX,
-    NULL,
-    STASH,
-    TEXT,
-    TRUE,
-    Is,
-    Shapes,
-    may_hold,
-)  # fmt: skip
-
-__all__ = [
-    "ANY",
-    "CHOICE",
-    "EMPTY",
-    "FALSE",
-    "INDEX",
-    "MAX_EVENT_BYTES",
-    "NULL",
-    "STASH",
-    "TEXT",
-    "TRUE",
-    "Is",
-    "Shapes",
-    "StreamCore",
-]
+from omniroute._speedups.shapes_py import Shapes, may_hold
 
 MAX_EVENT_BYTES: Final = 16 * 1024 * 1024
 """An image part arrives as one line of megabytes; more than this is not an event any vendor sends."""
@@ -96,6 +67,8 @@ class TextFrame(Protocol):
     def tail(self) -> bytes: ...
     @property
     def middle(self) -> bytes | None: ...
+    @property
+    def again(self) -> bytes | None: ...
     @property
     def keep(self) -> bool: ...
     @property
@@ -321,4 +294,5 @@ class StreamCore:
             if frame.middle is not None:
                 out.append(b"%d%b" % (self.sequence, frame.middle))
                 self.sequence += 1
-            out.append(text + frame.tail)
+            out.append(text if frame.again is None else text + frame.again + text)
+            out.append(frame.tail)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Final
 
 import trio
 
 from omniroute.pipeline.values import Encoded, Request, Served
-from omniroute.translate import BYTES_PER_TOKEN, AnswerContext, ChatRequest, texts_of
+from omniroute.translate import BYTES_PER_TOKEN, AnswerContext, ChatRequest, Remembered, texts_of
 
 MEDIA_BYTES: Final = 32 * 1024
 """Longer requests may hold pictures or files, whose length says nothing about their tokens: these are looked at."""
@@ -34,9 +35,15 @@ def context_of(request: Request, served: Served, encoded: Encoded) -> AnswerCont
         continues=request.kept.previous_response_id if request.kept is not None else "",
         names=encoded.names,
         call_ids=encoded.call_ids,
+        learn=partial(_learn, request, encoded) if request.door.client.forgets else None,
         estimated_input_tokens=_about_tokens(encoded.wire.body_bytes, request.read),
         elapsed_ns=lambda: int((trio.current_time() - received_at) * 1e9),
     )
+
+
+def _learn(request: Request, encoded: Encoded, call_id: str, remembered: Remembered) -> None:
+    known_as = encoded.call_ids.get(call_id, call_id)
+    request.recollection.learn(request.caller.key_id, known_as, remembered)
 
 
 def _about_tokens(body_bytes: int, request: ChatRequest | None) -> int:

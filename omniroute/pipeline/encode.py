@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Final
 
 import msgspec
@@ -11,7 +12,7 @@ from omniroute.domain import Connection, Target
 from omniroute.errors import UpstreamError
 from omniroute.pipeline.values import FORWARDED, Encoded, Request
 from omniroute.ports import Headers, WireRequest
-from omniroute.translate import Notes, Outgoing, Pair, UpstreamSide
+from omniroute.translate import Notes, Outgoing, Pair, UpstreamSide, recalled
 
 MOCKS: Final = frozenset({"demo", "mock"})
 """Providers that are ``omniroute mock``: only these get the header that tells it how to behave."""
@@ -43,6 +44,8 @@ def encode(request: Request, target: Target, attempt_id: str) -> Encoded:
         return Encoded(_written(connection, outgoing, headers), pair, passed=True)
     notes = Notes()
     canonical = msgspec.structs.replace(request.canonical(), model=target.model)
+    if request.door.client.forgets:
+        canonical = recalled(canonical, partial(request.recollection.lookup, request.caller.key_id), connection.dialect)
     outgoing = pair.far.write_request(canonical, connection.quirks, notes)
     if strict(request.incoming.headers):
         notes.refuse_if_strict()

@@ -24,7 +24,8 @@ class Keeper:
     async def resumed(self, door: Door, incoming: Incoming, plan: Plan, key_id: str) -> tuple[Incoming, Kept | None]:
         """The request with the conversation it goes on from, and what to keep; None: a provider keeps it itself.
 
-        An id that is not ours is left in the body: whoever reads it says so. Raises ClientError, and as ``Questions``.
+        An id that is not ours is left in the body for a provider of the dialect, who may know it. Raises ClientError,
+        for an id that nobody can know too, and as ``Questions``.
         """
         history = door.client.history
         assert history is not None, "the caller has looked"
@@ -37,5 +38,7 @@ class Keeper:
                 return msgspec.structs.replace(incoming, body=history.resume(body, stored)), msgspec.structs.replace(
                     kept, previous_response_id=previous, context_items=history.context_of(stored)
                 )
+            if not any(choice.connection.dialect == door.name for choice in plan.targets):
+                raise history.unknown(previous)
         native = all(c.connection.dialect == door.name and c.connection.quirks.responses_store for c in plan.targets)
         return incoming, None if native else kept

@@ -19,6 +19,7 @@ from omniroute.pipeline.keeping import Keeper
 from omniroute.pipeline.memory import Memory
 from omniroute.pipeline.plan import plan
 from omniroute.pipeline.questions import Questions
+from omniroute.pipeline.recollection import Recollection
 from omniroute.pipeline.story import Story
 from omniroute.pipeline.values import Door, PipelineOptions, Request, Served
 from omniroute.ports import ClientGone, Configuration, Incoming, Journal, Reply, ResponseShelf, Upstream
@@ -33,11 +34,13 @@ class Pipeline:
 
     __slots__ = (
         "_attempts",
+        "_check_every",
         "_configuration",
         "_keeper",
         "_memory",
         "_observe",
         "_questions",
+        "_recollection",
         "_serial",
         "_series",
         "_shared",
@@ -59,9 +62,11 @@ class Pipeline:
         self._observe = observe
         self._questions = questions
         self._keeper = Keeper(questions, shelf)
+        self._recollection = Recollection(time.monotonic)
         self._memory = Memory()
         self._series = secrets.token_hex(8)
         self._serial = 0
+        self._check_every = options.check_every
         self._attempts = Attempts(journal, upstream, shared, options)
 
     async def chat(self, door: Door, incoming: Incoming, reply: Reply) -> None:
@@ -82,7 +87,7 @@ class Pipeline:
                 if door.client.history is not None:
                     incoming, kept = await self._keeper.resumed(door, incoming, route, caller.key_id)
                     peeked = door.client.peek(incoming)  # what it found is elsewhere in a body that was resumed
-                request = Request(incoming, door, peeked, snapshot, caller, route, kept)
+                request = Request(incoming, door, peeked, snapshot, caller, route, self._recollection, kept)
                 if peeked.operation == "chat":
                     await self._until_answered(request, reply, story)
                 else:
@@ -157,7 +162,10 @@ class Pipeline:
 
     def _served(self, target: Target, number: int, lost_s: float) -> Served:
         self._serial += 1
-        return Served(target, number, f"{self._series}{self._serial:08x}", trio.current_time(), time.time(), lost_s)
+        return Served(
+            target, number, f"{self._series}{self._serial:08x}", trio.current_time(), time.time(), lost_s,
+            checked=self._check_every > 0 and self._serial % self._check_every == 0,
+        )  # fmt: skip
 
     async def listing(self, listing: Listing, incoming: Incoming, reply: Reply) -> None:
         """Answer from the configuration: what this caller can really call, in the words of the listing's dialect."""

@@ -27,9 +27,11 @@ from omniroute.translate.dialect import (
     UpstreamSide,
 )
 from omniroute.translate.flow import Flow
+from omniroute.translate.inspection import InspectedFlow, Inspection
 from omniroute.translate.notes import Note, Notes, Unsupported, UnsupportedContent
 from omniroute.translate.openai_bodies import error_body
 from omniroute.translate.pairing import Answer, Pair
+from omniroute.translate.recall import Remembered, recalled
 from omniroute.translate.stream import BYTES_PER_TOKEN
 from omniroute.translate.texts import texts_of
 from omniroute.translate.upstream_errors import read_error, read_stream_error, retryable
@@ -54,6 +56,8 @@ __all__ = [
     "Flow",
     "History",
     "Identity",
+    "InspectedFlow",
+    "Inspection",
     "Listed",
     "Listing",
     "Note",
@@ -62,6 +66,7 @@ __all__ = [
     "Pair",
     "Part",
     "Peeked",
+    "Remembered",
     "Text",
     "Turn",
     "Unsupported",
@@ -72,6 +77,7 @@ __all__ = [
     "open_flow",
     "read_error",
     "read_stream_error",
+    "recalled",
     "retryable",
     "texts_of",
 ]

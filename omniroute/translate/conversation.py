@@ -6,8 +6,8 @@ Pure: turns in, turns out. Writers of dialects choose which of it their target d
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
-from itertools import chain, groupby
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import groupby
 from typing import Final
 
 import msgspec
@@ -21,49 +21,69 @@ NO_RESULT: Final = "The tool gave no result."
 
 def merged(turns: Iterable[Turn]) -> tuple[Turn, ...]:
     """Neighbouring turns of one role as one: blocks one after another, never glued. System turns stay apart."""
+    listed = tuple(turns)
+    if not _has_neighbours(listed):
+        return listed
     out: list[Turn] = []
-    for role, run in groupby(turns, lambda turn: turn.role):
-        first, *more = run
-        if role == "system" or not more:
-            out += [first, *more]
-        else:
-            # Once for all of them: a conversation may be a hundred thousand turns of one side.
-            blocks = chain(first.blocks, *(turn.blocks for turn in more))
-            out.append(msgspec.structs.replace(first, blocks=tuple(blocks)))
+    blocks: list[Block] = []  # of the last turn: joined once, since a client may send any number of turns
+    for turn in listed:
+        if out and out[-1].role == turn.role != "system":
+            blocks += turn.blocks
+            continue
+        if out:
+            out[-1] = msgspec.structs.replace(out[-1], blocks=tuple(blocks))
+        out.append(turn)
+        blocks = list(turn.blocks)
+    if out:
+        out[-1] = msgspec.structs.replace(out[-1], blocks=tuple(blocks))
     return tuple(out)
 
 
 def without_empty(turns: Iterable[Turn], *, blank: bool = False) -> tuple[Turn, ...]:
     """Without empty texts (``blank``: nor texts of white space only) and the turns that leaves empty."""
 
-    def says(block: Block) -> bool:
-        return not isinstance(block, Text) or bool(block.text.strip() if blank else block.text)
+    def is_empty(block: Block) -> bool:
+        return isinstance(block, Text) and not (block.text.strip() if blank else block.text)
 
-    kept = (msgspec.structs.replace(turn, blocks=tuple(filter(says, turn.blocks))) for turn in turns)
-    return tuple(turn for turn in kept if turn.blocks)
+    out: list[Turn] = []
+    for turn in turns:
+        blocks = turn.blocks
+        if any(map(is_empty, blocks)):
+            blocks = tuple(block for block in blocks if not is_empty(block))
+        if blocks:
+            out.append(turn if blocks is turn.blocks else msgspec.structs.replace(turn, blocks=blocks))
+    return tuple(out)
 
 
 def paired(turns: Iterable[Turn], notes: Notes, *, in_call_order: bool = False) -> tuple[Turn, ...]:
     """Every call answered in the user turn right after it, results first, other content after.
 
+    Clients may spread calls over several turns in a row, and results too: an answer is one turn from its first call
+    on, results are in the first turn of the user's after it. Turns that neither concerns stay the client's own.
+
     Results find their call by id, without one by name and then by order (Gemini, Ollama). Calls without an id get one,
     ids used twice in a turn become different, results learn their call's name. A result without a call is dropped, a
     call without a result gets an error as its result; both are noted. ``in_call_order``: results follow the order of
-    the calls instead of the client's.
+    the calls instead of the client's. Calls in several turns of the assistant's with their results after the last one
+    are made in one turn.
     """
     out: list[Turn] = []
     waiting: list[ToolCall] = []
     serial = 0
-    for turn in turns:
+    listed = tuple(turns)
+    for turn in _gathered(listed) if _has_neighbours(listed) else listed:
         if turn.role == "assistant":
             if waiting:
                 out.append(Turn(role="user", blocks=_answers((), waiting, notes, in_call_order), at=out[-1].at))
             named = _with_ids(turn, serial)
-            serial += sum(isinstance(block, ToolCall) for block in turn.blocks)
             waiting = [block for block in named.blocks if isinstance(block, ToolCall)]
+            serial += len(waiting)
             out.append(named)
         elif turn.role == "user":
             results = [block for block in turn.blocks if isinstance(block, ToolResult)]
+            if turn.blocks and not (results or waiting):
+                out.append(turn)
+                continue
             rest = tuple(block for block in turn.blocks if not isinstance(block, ToolResult))
             blocks = _answers(results, waiting, notes, in_call_order) + rest
             waiting = []
@@ -76,6 +96,52 @@ def paired(turns: Iterable[Turn], notes: Notes, *, in_call_order: bool = False) 
     return tuple(out)
 
 
+def _has_neighbours(turns: Sequence[Turn]) -> bool:
+    """Whether two turns of one side follow each other: in most conversations none do."""
+    last = ""
+    for turn in turns:
+        if turn.role == last:
+            return True
+        last = turn.role
+    return False
+
+
+def _gathered(turns: Iterable[Turn]) -> Iterator[Turn]:
+    """Of each run of turns of one side: its calls in one turn, its results in one turn.
+
+    Google's client sends a streamed answer back as a turn for each piece, and then the results of all its calls.
+    """
+    for role, run in groupby(turns, lambda turn: turn.role):
+        said = list(run)
+        if role == "assistant":
+            calling = next((n for n, turn in enumerate(said) if _holds(turn, ToolCall)), len(said))
+            yield from said[:calling]
+            if said[calling:]:
+                yield _joined(said[calling:])
+        elif role == "user" and any(_holds(turn, ToolResult) for turn in said[1:]):
+            results = tuple(block for turn in said for block in turn.blocks if isinstance(block, ToolResult))
+            for place, turn in enumerate(said):
+                rest = tuple(block for block in turn.blocks if not isinstance(block, ToolResult))
+                yield msgspec.structs.replace(turn, blocks=rest if place else results + rest)
+        else:
+            yield from said
+
+
+def _holds(turn: Turn, kind: type[Block]) -> bool:
+    return any(isinstance(block, kind) for block in turn.blocks)
+
+
+def _joined(turns: Sequence[Turn]) -> Turn:
+    """All as one; texts that meet stay two."""
+    blocks: list[Block] = []
+    for turn in turns:
+        more = turn.blocks
+        if blocks and more and isinstance(blocks[-1], Text) and isinstance(more[0], Text):
+            more = (msgspec.structs.replace(more[0], apart=True), *more[1:])
+        blocks += more
+    return msgspec.structs.replace(turns[0], blocks=tuple(blocks))
+
+
 def calls_by_id(turns: Iterable[Turn]) -> dict[str, ToolCall]:
     """The latest call of each id."""
     return {block.call_id: block for turn in turns for block in turn.blocks if isinstance(block, ToolCall)}
@@ -85,6 +151,7 @@ def _with_ids(turn: Turn, serial: int) -> Turn:
     """Calls of ``turn`` with ids, all different. Invented ones depend on the call's place only."""
     seen: set[str] = set()
     blocks: list[Block] = []
+    changed = False
     for block in turn.blocks:
         if isinstance(block, ToolCall):
             call_id = block.call_id
@@ -92,10 +159,11 @@ def _with_ids(turn: Turn, serial: int) -> Turn:
                 call_id = f"{block.call_id or 'call'}_{serial + len(seen)}"
                 blocks.append(msgspec.structs.replace(block, call_id=call_id))
                 seen.add(call_id)
+                changed = True
                 continue
             seen.add(call_id)
         blocks.append(block)
-    return msgspec.structs.replace(turn, blocks=tuple(blocks))
+    return msgspec.structs.replace(turn, blocks=tuple(blocks)) if changed else turn
 
 
 def _answers(

@@ -7,15 +7,16 @@ knows everything about a wire format that is not transport.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Literal, Protocol
+from typing import Final, Literal, Protocol
 
 import msgspec
 
 from omniroute.domain import Quirks, StoredResponse, Usage
-from omniroute.errors import OmniRouteError
+from omniroute.errors import ClientError, OmniRouteError
 from omniroute.translate.canonical import ChatRequest, ChatResponse, Json
 from omniroute.translate.flow import Flow
 from omniroute.translate.notes import Notes
+from omniroute.translate.recall import Learn
 from omniroute.translate.stream import StreamDecoder, StreamEncoder
 
 Span = tuple[int, int]
@@ -23,6 +24,16 @@ Part = bytes | memoryview
 Framing = Literal["sse", "ndjson"]
 """How an upstream's stream is cut. ``sse`` also takes bare JSON objects and an array of them (translation.md §3.1)."""
 Operation = Literal["chat", "count"]
+Headers = tuple[tuple[bytes, bytes], ...]
+
+
+def stream_headers(content_type: bytes) -> Headers:
+    """The head of a stream: nobody on the way may keep it, or hold it back."""
+    return ((b"content-type", content_type), (b"cache-control", b"no-cache"), (b"x-accel-buffering", b"no"))
+
+
+EVENT_STREAM: Final = stream_headers(b"text/event-stream; charset=utf-8")
+"""The head of a stream of server-sent events."""
 
 
 class Asked(Protocol):
@@ -96,6 +107,8 @@ class AnswerContext(msgspec.Struct, frozen=True, kw_only=True):
     """Used, and marked, only where the upstream tells no usage."""
     continues: str = ""
     """The id of the stored answer the request went on from."""
+    learn: Learn | None = None
+    """Told what the upstream will want back with each call, for clients that forget."""
     elapsed_ns: Callable[[], int] = int
     """Since the request began: Ollama's answers say how long they took."""
 
@@ -140,6 +153,8 @@ class History(msgspec.Struct, frozen=True, kw_only=True):
     """The id of the answer a body goes on from, "" if from none. Raises ClientError."""
     resume: Callable[[bytes, StoredResponse], bytes]
     """The body with what the stored answer stands for in front of its own input. Raises ClientError."""
+    unknown: Callable[[str], ClientError]
+    """What a client is told whose id is of no answer that is kept, nor that the upstream could know."""
     context_of: Callable[[StoredResponse], Json]
     """What a request that went on from it goes on from: JSON list, for ``StoredResponse.context_items``."""
     keep: Callable[[bytes, bytes], tuple[str, Json] | None]
@@ -159,9 +174,9 @@ class ClientSide(msgspec.Struct, frozen=True, kw_only=True):
     """The whole request. Raises ClientError, for a count too."""
     write_answer: Callable[[ChatResponse, AnswerContext], bytes]
     encoder: Callable[[AnswerContext], StreamEncoder]
-    stream_headers: tuple[tuple[bytes, bytes], ...]
+    stream_headers: Headers
     """Head of a stream: content-type first."""
-    stream_headers_of: Callable[[str], tuple[tuple[bytes, bytes], ...]] | None = None
+    stream_headers_of: Callable[[str], Headers] | None = None
     """The same by ``Peeked.variant``, where streams of the dialect differ (``json_array``)."""
     request_id_header: bytes = b""
     """Where clients look for the id of their request, beside ``x-request-id``."""
@@ -182,6 +197,10 @@ class ClientSide(msgspec.Struct, frozen=True, kw_only=True):
     """``(input_tokens, estimated)``: the answer to a request whose operation is ``count``."""
     checker: Callable[[], Checker]
     """Of the dialect's stream grammar."""
+    forgets: bool = False
+    """Clients do not send back what another vendor signed: no place for it, or many drop what they do not know."""
+    call_prefix: str = "call_"
+    """Of ids of calls the upstream gave none; "": calls of the dialect need none."""
     history: History | None = None
     """None: the dialect knows nothing of earlier answers."""
 
@@ -198,7 +217,7 @@ class UpstreamSide(msgspec.Struct, frozen=True, kw_only=True):
     """What an upstream of the dialect is sent, and answers."""
 
     credential: Literal["bearer", "x-api-key", "x-goog-api-key"]
-    headers: tuple[tuple[bytes, bytes], ...] = ()
+    headers: Headers = ()
     """Sent with every request (``anthropic-version``), unless the client or the connection says otherwise."""
     write_request: Callable[[ChatRequest, Quirks, Notes], Outgoing]
     """Raises Unsupported for content that cannot be carried; notes what is lost."""
@@ -232,10 +251,12 @@ class Identity(msgspec.Struct, frozen=True, kw_only=True):
     """Client headers the upstream gets to see, beside those of all dialects."""
     hide: Callable[[bytes, Peeked], bool] | None = None
     """Whether an event's data is there only because the gateway asked for it, and not for the client."""
+    foreign: Callable[[bytes], bool] | None = None
+    """Whether a body repeats what another upstream said and this dialect's would refuse: then it does not pass."""
     unfold: Callable[[bytes], bytes | None] | None = None
     """A whole answer, sent where a stream was asked for, as the stream it should have been; None: it is not one."""
     flow: Callable[[Peeked, str], Flow] | None = None
-    """``(peeked, request_id)``: a reader of the dialect's own for streams that pass, where one is faster than a core."""
+    """``(peeked, request_id)``: a reader of the dialect's own for streams that pass, if one is faster than a core."""
     usage_of_body: Callable[[bytes], Usage]
     """Counts of a whole answer, read without building it. Never raises."""
     scan_answer: Callable[[bytes], tuple[bytes | None, Usage]] | None = None

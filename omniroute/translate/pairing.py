@@ -7,6 +7,7 @@ out, then either the whole answer or the stream back.
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import count
 from typing import Final
 
 import msgspec
@@ -14,7 +15,7 @@ import msgspec
 from omniroute._speedups import Shapes, StreamCore, jsonspan
 from omniroute.domain import Quirks, Usage
 from omniroute.errors import UpstreamError
-from omniroute.translate.canonical import ChatRequest, ChatResponse
+from omniroute.translate.canonical import Block, ChatRequest, ChatResponse, ToolCall
 from omniroute.translate.dialect import (
     AnswerContext,
     Asked,
@@ -28,6 +29,7 @@ from omniroute.translate.dialect import (
 from omniroute.translate.fold import Folder
 from omniroute.translate.notes import Notes
 from omniroute.translate.observer import Observer
+from omniroute.translate.recall import Recorder, learn_answer
 from omniroute.translate.stream import Machine
 from omniroute.translate.tags import TagStage, strip_tags, strip_tags_of_response
 from omniroute.translate.upstream_errors import read_stream_error
@@ -71,12 +73,15 @@ class Pair:
         return self.identity is not None
 
     def passes(self, body: bytes, quirks: Quirks) -> bool:
-        """Whether bytes may go on as they are, both ways: same dialect, as its clients know it, no carrier of ours.
+        """Whether bytes may go on as they are, both ways: same dialect, as its clients know it, nothing foreign in it.
 
         Mistral's part arrays, ``<think>`` in the text and answers spread over several choices are no such thing: they
         go through the hub.
         """
-        return self.identity is not None and not (_own_way(quirks) or jsonspan.holds(body, CARRIER))
+        identity = self.identity
+        if identity is None or _own_way(quirks) or jsonspan.holds(body, CARRIER):
+            return False
+        return identity.foreign is None or not identity.foreign(body)
 
     def request(
         self,
@@ -143,6 +148,8 @@ class Pair:
                 TagStage(think=quirks.think_tags),
                 choices=context.choices,
                 estimated_input=context.estimated_input_tokens,
+                call_prefix=self._call_prefix(context),
+                recorder=Recorder(self.upstream.name, context.learn) if context.learn is not None else None,
             )
         core = StreamCore(
             machine,
@@ -152,6 +159,10 @@ class Pair:
             max_event_bytes=max_event_bytes,
         )
         return core, machine
+
+    def _call_prefix(self, context: AnswerContext) -> str:
+        """Of ids for calls the upstream gave none; "": the client's dialect can do without."""
+        return self.near.call_prefix and self.near.call_prefix + context.attempt_id
 
     def _folded(self, body: bytes, context: AnswerContext, quirks: Quirks) -> Answer:
         """An answer that came as a stream although none was asked for."""
@@ -174,15 +185,34 @@ class Pair:
         return self._written(folder.response(), context)
 
     def _written(self, response: ChatResponse, context: AnswerContext) -> Answer:
-        failed = next((c.finish for c in response.candidates if c.finish and c.finish.reason == "error"), None)
-        if failed is not None:
-            raise UpstreamError(
-                f"The provider ended its answer with '{failed.raw}'{': ' if failed.detail else ''}{failed.detail}.",
-                error_class="in_band_error",
-                answered=True,
-                code="upstream_error",
-            )
+        for candidate in response.candidates:
+            ended = candidate.finish
+            if ended is not None and ended.reason == "error":
+                raise UpstreamError(
+                    f"The provider ended its answer with '{ended.raw}'{': ' if ended.detail else ''}{ended.detail}.",
+                    error_class="in_band_error",
+                    answered=True,
+                    code="upstream_error",
+                )
+        response = _named(response, self._call_prefix(context))
+        if context.learn is not None:
+            learn_answer(response, self.upstream.name, context.learn)
         return Answer(self.near.write_answer(response, context), response.usage)
+
+
+def _named(response: ChatResponse, prefix: str) -> ChatResponse:
+    """``response``; calls the upstream gave no id get one."""
+    if not prefix or not any(isinstance(b, ToolCall) and not b.call_id for c in response.candidates for b in c.blocks):
+        return response
+    serial = count()
+
+    def named(block: Block) -> Block:
+        if isinstance(block, ToolCall) and not block.call_id:
+            return msgspec.structs.replace(block, call_id=f"{prefix}_{next(serial)}")
+        return block
+
+    candidates = tuple(msgspec.structs.replace(c, blocks=tuple(map(named, c.blocks))) for c in response.candidates)
+    return msgspec.structs.replace(response, candidates=candidates)
 
 
 def _own_way(quirks: Quirks) -> bool:

@@ -32,6 +32,7 @@ from omniroute.translate.events import (
     StreamEvent,
     Whole,
 )
+from omniroute.translate.recall import Recorder
 from omniroute.translate.sound import sound
 
 _SAYS: Final = (Delta, Whole, Sign, Finish, End)
@@ -54,12 +55,14 @@ class Hot(msgspec.Struct, frozen=True):
 
 
 class Frame(msgspec.Struct, frozen=True):
-    """The client's bytes around a text: ``head`` [``sequence`` ``middle``] text ``tail``."""
+    """The client's bytes around a text: ``head`` [``sequence`` ``middle``] text [``again`` text] ``tail``."""
 
     head: bytes
     tail: bytes
     middle: bytes | None = None
     """Not None: a number that grows by one per event is written between ``head`` and it (Responses)."""
+    again: bytes | None = None
+    """Not None: the text is written a second time, after it."""
     keep: bool = False
     """The text is also kept, and handed to ``StreamEncoder.caught``."""
     silent: bool = False
@@ -208,12 +211,28 @@ class Facts:
 class Machine(Facts):
     """One stream on its way from an upstream's dialect to a client's."""
 
-    __slots__ = ("_decoder", "_delivered_bytes", "_encoder", "_estimate_input", "_stage")
+    __slots__ = (
+        "_call_prefix", "_calls", "_decoder", "_delivered_bytes", "_encoder", "_estimate_input", "_recorder", "_stage",
+        "_told",
+    )  # fmt: skip
 
     def __init__(
-        self, decoder: StreamDecoder, encoder: StreamEncoder, stage: Stage, *, choices: int, estimated_input: int
+        self,
+        decoder: StreamDecoder,
+        encoder: StreamEncoder,
+        stage: Stage,
+        *,
+        choices: int,
+        estimated_input: int,
+        call_prefix: str = "",
+        recorder: Recorder | None = None,
     ) -> None:
+        """``call_prefix``: of ids for calls the upstream gave none; "": the encoder makes them."""
         super().__init__(choices)
+        self._call_prefix = call_prefix
+        self._calls = 0
+        self._recorder = recorder
+        self._told: set[int] = set()  # blocks whose text is kept for the recorder alone
         self._decoder = decoder
         self._encoder = encoder
         self._stage = stage
@@ -241,8 +260,15 @@ class Machine(Facts):
             tags = self._stage.tags(hot.block)
             frame = None if tags is None else self._encoder.frame(self._stage.block_of(hot.block))
             if frame is not None and tags is not None:
-                armed.append(Lane(hot, frame, tags))
+                armed.append(Lane(hot, self._recorded(frame, hot.block), tags))
         return armed
+
+    def _recorded(self, frame: Frame, block: int) -> Frame:
+        """``frame``, its text also kept if the recorder wants it."""
+        if frame.keep or self._recorder is None or not self._recorder.wants(self._stage.block_of(block)):
+            return frame
+        self._told.add(block)
+        return msgspec.structs.replace(frame, keep=True)
 
     def caught(self, block: int, deltas: int, text_bytes: int, kept: bytes, stash: bytes) -> None:
         """The lane of ``block`` has carried ``deltas`` events with ``text_bytes`` of text since it was armed."""
@@ -251,7 +277,11 @@ class Machine(Facts):
             self.content = True
         self.usage = self._decoder.caught(block, deltas, stash) or self.usage
         if kept:
-            self._encoder.caught(self._stage.block_of(block), kept)
+            known_as = self._stage.block_of(block)
+            if self._recorder is not None and self._recorder.wants(known_as):
+                self._recorder.text(known_as, kept)
+            if block not in self._told:
+                self._encoder.caught(known_as, kept)
 
     def begin(self, sequencer: Sequencer) -> None:
         """Before ``event``, ``finish`` or ``fail``: the encoder's counter goes on where the lanes left it."""
@@ -265,10 +295,13 @@ class Machine(Facts):
         out: list[bytes] = []
         for raw in events:
             told = sound(raw)
-            for event in () if told is None else self._stage.apply(told):
+            for staged in () if told is None else self._stage.apply(told):
                 if self._ended:
                     break
+                event = self._named(staged)
                 self.note(event)
+                if self._recorder is not None:
+                    self._recorder.note(event)
                 if isinstance(event, Delta):
                     self._delivered_bytes += len(event.text)
                 if isinstance(event, End) and not self.usage.known:
@@ -276,6 +309,13 @@ class Machine(Facts):
                     out.append(self._encoder.encode(Report(self._estimate())))
                 out.append(self._encoder.encode(event))
         return b"".join(out)
+
+    def _named(self, event: StreamEvent) -> StreamEvent:
+        """``event``; a call the upstream gave no id gets one, the same for client and recorder."""
+        if not self._call_prefix or not isinstance(event, Open) or event.kind != "tool" or event.call_id:
+            return event
+        self._calls += 1
+        return msgspec.structs.replace(event, call_id=f"{self._call_prefix}_{self._calls - 1}")
 
     def _estimate(self) -> Usage:
         output = -(-self._delivered_bytes // BYTES_PER_TOKEN)

@@ -33,6 +33,7 @@ from omniroute.translate.tagged_text import CERTAIN, CLOSING, END_THINK, OPENING
 
 INTERNAL: Final = (OPENING, CLOSING)
 
+_SAID: Final = (Text, Reasoning, Refusal)
 _HALF: Final = b"omn"
 _TAGGED: Final = re.compile(rb"(?:<|\\u003[cC])(?:\\?/|\\u002[fF])?omn")
 _TEXT_MEMBERS: Final = frozenset(
@@ -212,7 +213,10 @@ def _cleaned(value: Block) -> Block:
 
 def strip_tags_of_response(response: ChatResponse, *, think: bool) -> ChatResponse:
     """A whole answer without internal tags and, with ``think``, with ``<think>`` text as reasoning: as in a stream."""
-    if not any(_is_tagged(block, think) for candidate in response.candidates for block in candidate.blocks):
+    for candidate in response.candidates:
+        if any(_is_tagged(block, think) for block in candidate.blocks):
+            break
+    else:
         return response
     stage, folder = TagStage(think=think), Folder()
     for event in unfold(response):
@@ -223,7 +227,7 @@ def strip_tags_of_response(response: ChatResponse, *, think: bool) -> ChatRespon
 
 
 def _is_tagged(block: Block, think: bool) -> bool:
-    if not isinstance(block, Text | Reasoning | Refusal) or "<" not in block.text:
+    if not isinstance(block, _SAID) or "<" not in block.text:
         return False
     return any(begun.decode() in block.text for begun in CERTAIN) or (think and THINK.decode() in block.text)
 

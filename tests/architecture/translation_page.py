@@ -26,7 +26,7 @@ TITLES: Final = {
 COLUMNS: Final = {
     "openai_chat": "Chat", "openai_responses": "Responses", "anthropic": "Anthropic", "gemini": "Gemini", "ollama": "Ollama",
 }  # fmt: skip
-_PATHS: Final = {
+PATHS: Final = {
     "openai_chat": "/v1/chat/completions",
     "openai_responses": "/v1/responses",
     "anthropic": "/v1/messages",
@@ -89,7 +89,7 @@ def carried(client: Dialect, upstream: Dialect, body: bytes) -> Carried:
     """A client's request written for an upstream, always through the hub."""
     assert client.client is not None
     assert upstream.upstream is not None
-    request = Request(_PATHS[client.name], b"", {b"content-type": b"application/json"}, body)
+    request = Request(PATHS[client.name], b"", {b"content-type": b"application/json"}, body)
     notes = Notes()
     try:
         canonical = client.client.read_request(request, client.client.peek(request))

@@ -70,6 +70,8 @@ def test_before_the_answer(client: openai.OpenAI, failing: Upstream, ask: Ask) -
         with pytest.raises(wanted) as caught:
             ask(client, failing.model(f"echo;{script}"))
         error = caught.value
+        if script == "error-first" and failing.dialect == "gemini":
+            status = 500  # noqa: PLW2901 - the only dialect whose errors name a status inside
         assert error.status_code == status, script
         assert code is None or error.code == code, script
         assert isinstance(error.body, dict)
@@ -82,11 +84,13 @@ def test_before_the_answer(client: openai.OpenAI, failing: Upstream, ask: Ask) -
 def test_inside_a_chat(client: openai.OpenAI, failing: Upstream, script: str) -> None:
     model = failing.model(f"echo;{script}")
     said = ""
-    with pytest.raises(openai.APIError) as caught:  # noqa: PT012 - what came before counts
-        with client.chat.completions.create(model=model, messages=SAID, stream=True) as stream:
-            for chunk in stream:
-                said += chunk.choices[0].delta.content or ""
-                assert chunk.choices[0].finish_reason is None, "it must not look like a success"
+    with (  # noqa: PT012 - what came before counts
+        pytest.raises(openai.APIError) as caught,
+        client.chat.completions.create(model=model, messages=SAID, stream=True) as stream,
+    ):
+        for chunk in stream:
+            said += chunk.choices[0].delta.content or ""
+            assert chunk.choices[0].finish_reason is None, "it must not look like a success"
     assert SAID[0]["content"].startswith(said)
     assert caught.value.body
     assert (caught.value.code == "upstream_incomplete") == (not script.startswith("error"))
@@ -94,15 +98,21 @@ def test_inside_a_chat(client: openai.OpenAI, failing: Upstream, script: str) ->
 
 @pytest.mark.parametrize("script", ["error-event-after=5", "fin-after=6", "rst-after=6;pace=5ms"])
 def test_inside_a_response(client: openai.OpenAI, failing: Upstream, script: str) -> None:
-    """Their service sends an `error` event and then the response that failed; the SDK passes both on."""
+    """Their service sends an `error` event and then the response that failed; the SDK passes both on.
+
+    A stream that is passed on byte by byte ends in the event alone when it breaks: nobody has kept its numbers and items.
+    """
     model = failing.model(f"echo;tokens=12;{script}")
     with client.responses.create(model=model, input=SAID, stream=True) as stream:
         events = list(stream)
 
     kinds = [event.type for event in events]
-    assert kinds[-1] == "response.failed"
-    assert kinds[-2:].count("error") == 1
     assert "response.completed" not in kinds
+    if failing.dialect == "openai_responses" and not script.startswith("error"):
+        assert kinds[-1] == "error"
+        assert events[-1].code == "upstream_incomplete"
+        return
+    assert kinds[-2:] == ["error", "response.failed"]
     failed = events[-1].response
     assert failed.status == "failed"
     assert failed.error is not None
@@ -136,12 +146,12 @@ def test_a_model_nobody_serves(client: openai.OpenAI, ask: Ask) -> None:
     assert (missing.value.code, missing.value.param) == ("model_not_found", "model")
 
 
-@pytest.mark.parametrize("streamed", [False, True], ids=["whole", "streamed"])
-def test_retries_are_the_sdks(client: openai.OpenAI, failing: Upstream, *, streamed: bool) -> None:
+@pytest.mark.slow  # the SDK waits half a second
+@pytest.mark.parametrize("upstream", ["gemini"], indirect=True)
+def test_retries_are_the_sdks(client: openai.OpenAI, failing: Upstream) -> None:
     """A second request after a failure that may pass: every other one fails."""
-    retrying = client.with_options(max_retries=2)
-    before = failing.begun()
-    for _ in range(2):
-        (chat_streamed if streamed else chat)(retrying, failing.model("echo;every=2;status=500"))
+    before = failing.counts()
+    for ask in (chat, chat_streamed):
+        ask(client.with_options(max_retries=2), failing.model("echo;every=2;status=500"))
 
-    assert failing.begun() - before in {3, 4}
+    assert failing.counts() - before in {3, 4}

@@ -359,6 +359,17 @@ async def test_anthropics_rules_are_enforced(mock: Mock, body: object, says: byt
             },
             b"number of function response parts",
         ),
+        (
+            "/v1beta/models/m:generateContent",
+            {
+                "contents": [
+                    {"role": "model", "parts": [{"functionCall": {"name": "f", "args": {}}}]},
+                    {"role": "model", "parts": [{"functionCall": {"name": "g", "args": {}}}]},
+                    {"role": "user", "parts": [{"functionResponse": {"name": "g", "response": {}}}]},
+                ]
+            },
+            b"number of function response parts",
+        ),
         ("/v1/responses", {"model": "m", "input": []}, b"must not be empty"),
         ("/v1/responses", {"model": "m", "input": "x", "previous_response_id": "r"}, b"previous_response_not_found"),
         (
@@ -387,6 +398,30 @@ async def test_what_the_others_refuse(mock: Mock, path: str, body: object, says:
     assert answer.status == 400
     assert says in answer.body
     assert mock.counts.rejected == 1
+
+
+async def test_reasoning_of_others_is_not_found(mock: Mock) -> None:
+    """Of its own the mock knows the id, as the service knows what it stored."""
+
+    async def asked(**item: object) -> int:
+        body = {"model": "m", "input": [{"type": "reasoning", "summary": [], **item}, USER]}
+        return (await once(mock, _post("/v1/responses", body))).status
+
+    assert await asked(id="rs_0123") == 404
+    assert await asked() == 404
+    assert await asked(id="rs_0123", encrypted_content="c") == 200
+    assert await asked(id="rs_mock1") == 200
+
+
+async def test_a_google_turn_may_come_in_pieces(mock: Mock) -> None:
+    contents = [
+        {"role": "model", "parts": [{"functionCall": {"name": "f", "args": {}}}]},
+        {"role": "model", "parts": [{"functionCall": {"name": "g", "args": {}}}]},
+        {"role": "model", "parts": [{"text": ""}]},
+        {"role": "user", "parts": [{"functionResponse": {"name": n, "response": {"output": n}}} for n in "fg"]},
+    ]
+    answer = await once(mock, _post("/v1beta/models/m:generateContent", {"contents": contents}))
+    assert answer.status == 200
 
 
 @pytest.mark.parametrize(

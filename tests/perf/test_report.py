@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from perf import report
-from perf.rows import Result
+from perf.sampling import Result
 
 ONE = Result("measure x", "1 µs", "2 µs", "2.0 x", "4.0 x", "2.5 x", "aim", "a note")
 

@@ -12,7 +12,7 @@ import pytest
 from perf import machine, peers
 from perf.machine import CannotMeasureError
 from perf.peers import Peer
-from perf.rows import load
+from perf.sampling import load
 
 pytestmark = [
     pytest.mark.slow,

@@ -9,6 +9,7 @@ import trio.testing
 from omniroute.domain import Target
 from omniroute.pipeline.context import context_of
 from omniroute.pipeline.encode import encode
+from omniroute.pipeline.recollection import Recollection
 from omniroute.pipeline.values import Plan, Request, Served
 from omniroute.translate import AnswerContext
 from tests.pipeline.house import DOORS, caller, connection, incoming, snapshot
@@ -21,7 +22,9 @@ def told(near: str, far: str, **more: object) -> AnswerContext:
     path, query, body = ASKS[near].request(stream=True, **more)
     asked = incoming(body, path=path, query=query, received_at=trio.current_time())
     target = Target(connection(dialect=far), "m")
-    request = Request(asked, DOORS[near], DOORS[near].client.peek(asked), snapshot(), caller(), Plan((target,)))
+    request = Request(
+        asked, DOORS[near], DOORS[near].client.peek(asked), snapshot(), caller(), Plan((target,)), Recollection(float)
+    )
     served = Served(target, 1, "att_1", trio.current_time(), 1.7e9)
     return context_of(request, served, encode(request, target, "att_1"))
 

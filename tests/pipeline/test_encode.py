@@ -7,6 +7,7 @@ import pytest
 
 from omniroute.domain import Connection, Secret, Target
 from omniroute.pipeline.encode import encode
+from omniroute.pipeline.recollection import Recollection
 from omniroute.pipeline.values import FORWARDED, Plan, Request
 from omniroute.ports import WireRequest
 from tests.pipeline.house import DOOR, KEY, caller, connection, incoming, snapshot
@@ -17,7 +18,9 @@ def encoded(body: bytes, to: Connection | None = None, headers: dict[bytes, byte
     arrived = incoming(body)
     if headers:
         arrived = msgspec.structs.replace(arrived, headers=arrived.headers | headers)
-    request = Request(arrived, DOOR, DOOR.client.peek(arrived), snapshot(), caller(), Plan((target,)))
+    request = Request(
+        arrived, DOOR, DOOR.client.peek(arrived), snapshot(), caller(), Plan((target,)), Recollection(float)
+    )
     return encode(request, target, "att_1").wire
 
 

@@ -91,7 +91,16 @@ async def test_an_id_nobody_keeps_is_refused_by_its_name() -> None:
         with pytest.raises(ClientError) as caught:
             await h.ask("openai_responses", previous_response_id="resp_gone")
         assert (caught.value.status, caught.value.param) == (400, "previous_response_id")
+        assert caught.value.code == "previous_response_not_found"
+        assert "resp_gone" in caught.value.message
         assert not h.upstream.requests
+
+
+async def test_an_id_that_is_not_ours_may_be_the_providers() -> None:
+    said = Answer(body=ANSWERS["openai_responses"].whole)
+    async with house(said, configured=speaking("openai_responses")) as h:
+        await h.ask("openai_responses", previous_response_id="resp_theirs")
+        assert sent(h)["previous_response_id"] == "resp_theirs"
 
 
 async def test_what_a_provider_keeps_itself_is_left_to_it() -> None:

@@ -8,6 +8,7 @@ import trio.testing
 
 from omniroute.domain import AttemptRecord, OpenAttempt, Target, Usage
 from omniroute.errors import Overloaded
+from omniroute.pipeline.recollection import Recollection
 from omniroute.pipeline.record import Book
 from omniroute.pipeline.values import Plan, Request, Served
 from tests.pipeline.house import DOOR, caller, chat_body, connection, incoming, snapshot
@@ -36,7 +37,13 @@ def asked() -> tuple[Request, Served]:
     target = Target(connection(), "m")
     body = chat_body("m", stream=True)
     request = Request(
-        incoming(body), DOOR, DOOR.client.peek(incoming(body)), snapshot(epoch=9), caller(), Plan((target,))
+        incoming(body),
+        DOOR,
+        DOOR.client.peek(incoming(body)),
+        snapshot(epoch=9),
+        caller(),
+        Plan((target,)),
+        Recollection(float),
     )
     return request, Served(target, 2, "att_1", trio.current_time(), 1.7e9)
 
@@ -56,7 +63,7 @@ async def test_the_record_says_what_happened(mock_clock: trio.testing.MockClock)
             7,
             AttemptRecord(
                 "att_1", "req_1", "key_1", "acme", "con_acme_one", "m", 1.7e9, 2, "ok", 200, "",
-                Usage(7, output_total=3, known=True), 4, 250, 500, 1000, 50, 60, True, "m", 9,
+                Usage(7, output_total=3, known=True), 4, 250, 500, 1000, 50, 60, True, "m", 9, "", "openai_chat", "openai_chat",
             ),
         )
     ]  # fmt: skip

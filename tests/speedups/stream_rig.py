@@ -24,6 +24,7 @@ class Frame(msgspec.Struct, frozen=True):
     head: bytes = b""
     tail: bytes = b""
     middle: bytes | None = None
+    again: bytes | None = None
     keep: bool = False
     silent: bool = False
 
@@ -121,7 +122,10 @@ class Scribe(Recorder):
             if frame.middle is not None:
                 number = b"%d%b" % (self.counter, frame.middle)
                 self.counter += 1
-            return opened + (b"" if frame.silent else frame.head + number + text + frame.tail)
+            if frame.silent:
+                return opened
+            more = b"" if frame.again is None else frame.again + text
+            return opened + frame.head + number + text + more + frame.tail
         return b"(%b|%b)" % (name, data)
 
     def lanes(self) -> Sequence[Lane]:
@@ -136,7 +140,8 @@ class Scribe(Recorder):
 
     def _frame(self, block: int) -> Frame:
         middle = b"#" if self._numbered and block % 2 == 0 else None
-        return Frame(b"[%d:" % block, b"]", middle, keep=True, silent=block % 5 == 4)
+        again = b"~" if self._numbered and block % 3 == 0 else None
+        return Frame(b"[%d:" % block, b"]", middle, again, keep=True, silent=block % 5 == 4)
 
     def _count(self, block: int, deltas: int, text_bytes: int, kept: bytes, stash: bytes) -> None:
         before = self.totals.get(block, (0, 0, b""))

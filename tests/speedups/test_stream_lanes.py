@@ -5,7 +5,7 @@ from types import ModuleType
 from typing import Final
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from omniroute._speedups import ANY, CHOICE, INDEX, STASH, TEXT, Is, stream_py
@@ -134,6 +134,11 @@ def test_what_lanes_carried_is_told_once_and_before_anybody_else_speaks(stream: 
     core.settle()
     core.settle()
     assert machine.calls == [Call("caught", b"", b'{"n":1}', (7, 3, 4)), *[Call("begin", numbers=(0,))] * 2]
+    for _ in range(2):  # the same bytes again are told again
+        machine.calls.clear()
+        core.feed(line(b"e", b',"u":5') * 2)
+        core.settle()
+        assert machine.calls == [Call("caught", b"", b"5", (7, 2, 2)), Call("begin", numbers=(0,))]
     machine.calls.clear()
     assert core.finish() == b""
     assert machine.calls == [Call("begin", numbers=(0,)), Call("finish")]
@@ -328,7 +333,9 @@ class Greedy(Recorder):
 AROUND: Final = (
     (b'{"t":"', b'"}'),
     (b'{"t":"', b'","c":1}'),
+    (b'{"t":"', b'","c":2}'),
     (b'{"t":"', b'" ,"u":[1]}'),
+    (b'{"t":"', b'" ,"u":[2]}'),
     (b'{"choices":[{"delta":{"content":"', b'"},"index":0}],"obfuscation":"a"}'),
     (b'{"choices":[{"delta":{"content":"', b'"},"index":0}],"obfuscation":"b"}'),
     (b'{"m":"certain","w":"', b'"}'),
@@ -350,6 +357,12 @@ CERTAIN: Final = ({"m": Is(b"certain"), "w": TEXT}, {"m": TEXT, "w": ANY})
     ),
     places,
 )
+@example(
+    [((b'{"t":"', b'","c":1}'), [b"a", b"b"]), ((b'{"t":"', b'","c":2}'), [b"c"]), ((b'{"t":"', b'","c":1}'), [b"d"])],
+    [],
+)
+@example([((b'{"m":"', b'","w":"some"}'), [b"a", b"b", b"certain", b"c"])], [])
+@example([((b'{"t":"', b'" ,"u":[1]}'), [b"a", b"b"]), ((b'{"t":"', b'" ,"u":[2]}'), [b"c", b"d"])], [])
 def test_events_that_differ_in_their_text_alone(
     runs: list[tuple[tuple[bytes, bytes], list[bytes]]], at: list[int]
 ) -> None:

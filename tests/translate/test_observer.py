@@ -9,8 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from omniroute._speedups import StreamCore
-from omniroute._speedups.stream_py import ANY, TEXT
+from omniroute._speedups import ANY, TEXT, StreamCore
 from omniroute.domain import Usage
 from omniroute.errors import UpstreamError
 from omniroute.translate import jsontext

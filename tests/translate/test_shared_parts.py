@@ -16,7 +16,7 @@ from omniroute.errors import ClientError
 from omniroute.translate import carriers, conversation, media, naming, reading, thinking
 from omniroute.translate.canonical import Inline, Link, Text, ToolCall, ToolResult, Turn
 from omniroute.translate.carriers import Carried
-from omniroute.translate.notes import MAX_NOTES, Notes, Unsupported
+from omniroute.translate.notes import Notes
 
 
 # -- bodies ------------------------------------------------------------------------------------------------------
@@ -216,6 +216,20 @@ def test_results_without_ids_go_by_name_and_order() -> None:
     assert paired == conversation.paired(turns, Notes())
 
 
+def test_calls_in_several_turns_are_answered_where_the_results_are() -> None:
+    said_before, piece, last = assistant(Text(text="x")), assistant(call("1", "f")), assistant(Text(text=""))
+    turns = (said_before, piece, assistant(call("", "g")), last, user(result("", "b", "g"), result("1", "a")))
+    notes = Notes()
+
+    paired = conversation.paired(turns, notes)
+
+    assert [turn.role for turn in paired] == ["assistant", "assistant", "user"]
+    assert paired[0] == said_before
+    calls = [block.call_id for block in paired[1].blocks if isinstance(block, ToolCall)]
+    assert said(paired[2]) == [(calls[1], "b"), ("1", "a")]
+    assert not notes.warnings()
+
+
 def test_what_has_no_partner_is_dropped_or_filled_and_said() -> None:
     notes = Notes()
 
@@ -230,10 +244,34 @@ def test_what_has_no_partner_is_dropped_or_filled_and_said() -> None:
 
 def test_a_call_nobody_ever_answered_is_answered_at_the_end_and_before_the_next_turn() -> None:
     last = conversation.paired((assistant(call("1")),), Notes())
-    middle = conversation.paired((assistant(call("1")), assistant(Text(text="x"))), Notes())
+    middle = conversation.paired((assistant(call("1")), user(Text(text="x")), assistant(Text(text="y"))), Notes())
 
     assert [turn.role for turn in last] == ["assistant", "user"]
     assert [turn.role for turn in middle] == ["assistant", "user", "assistant"]
+
+
+def test_calls_and_results_spread_over_turns_are_gathered_and_other_turns_stay_as_they_are() -> None:
+    notes = Notes()
+    turns = (
+        assistant(Text(text="a")),
+        assistant(Text(text="b"), call("1")),
+        assistant(call("2"), Text(text="c")),
+        assistant(Text(text="d")),
+        user(Text(text="e")),
+        user(result("1", "x"), Text(text="f")),
+        user(result("2", "y")),
+        user(Text(text="g")),
+    )
+
+    paired = conversation.paired(turns, notes)
+
+    assert not notes
+    assert [turn.role for turn in paired] == ["assistant", "assistant", "user", "user", "user"]
+    assert paired[0] == turns[0]
+    assert [block.apart for block in paired[1].blocks if isinstance(block, Text)] == [False, False, True]
+    assert [block.call_id for block in paired[1].blocks if isinstance(block, ToolCall)] == ["1", "2"]
+    assert said(paired[2]) == [("1", "x"), ("2", "y")]
+    assert [block.text for turn in paired[2:] for block in turn.blocks if isinstance(block, Text)] == ["e", "f", "g"]
 
 
 def test_one_id_for_two_calls_of_a_turn_becomes_two() -> None:
@@ -267,21 +305,7 @@ def test_turns_are_merged_and_empty_ones_left_out() -> None:
     assert merged == (user(Text(text="a"), Text(text="b")),)
 
 
-# -- losses, and thinking ----------------------------------------------------------------------------------------
-def test_notes_are_bounded_and_strictness_names_them() -> None:
-    notes = Notes()
-    notes.add("name", "dropped", "nobody reads it", info=True)
-    notes.refuse_if_strict()
-    for number in range(MAX_NOTES + 10):
-        notes.add(f"seed[{number}]", "dropped", "it has none")
-
-    assert len(notes) == MAX_NOTES + 11
-    assert len(list(notes)) == MAX_NOTES
-    with pytest.raises(Unsupported) as caught:
-        notes.refuse_if_strict()
-    assert caught.value.param == "seed[0]"
-
-
+# -- thinking ----------------------------------------------------------------------------------------
 @pytest.mark.parametrize(
     ("budget", "effort"), [(0, "low"), (2048, "low"), (2049, "medium"), (16384, "medium"), (16385, "high")]
 )

@@ -167,13 +167,13 @@ def test_cuts_are_what_feed_leaves_out(text: str, place: int) -> None:
 )
 def test_the_time_is_linear_whatever_the_text(text: bytes) -> None:
     def took(times: int) -> float:
-        start = time.perf_counter()
+        start = time.thread_time()
         cleaner = Cleaner()
         for at in range(0, len(text) // times, 50):
             cleaner.feed(text[at : at + 50])
-        return time.perf_counter() - start
+        return time.thread_time() - start
 
-    assert min(took(1) for _ in range(2)) < 40 * min(took(8) for _ in range(2))
+    assert min(took(1) for _ in range(5)) < 40 * min(took(8) for _ in range(5))
 
 
 def test_where_a_tag_ends() -> None:

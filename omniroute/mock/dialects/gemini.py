@@ -280,13 +280,15 @@ def _check(body: _Body) -> None:
             raise BadAsk("Please use a valid role: user, model.")
         if not content.parts:
             raise BadAsk(f"* GenerateContentRequest.contents[{place}].parts: contents.parts must not be empty.")
-        results = sum(part.function_response is not None for part in content.parts)
-        if content.role != "model" and results != waiting:
+        if content.role == "model":  # several in a row are one turn: the SDK sends a streamed answer back in pieces
+            waiting += sum(part.function_call is not None for part in content.parts)
+            continue
+        if sum(part.function_response is not None for part in content.parts) != waiting:
             raise BadAsk(
                 "Please ensure that the number of function response parts is equal to the number of function call "
                 "parts of the function call turn."
             )
-        waiting = sum(part.function_call is not None for part in content.parts)
+        waiting = 0
 
 
 def read(request: Request) -> _Ask | Told:

@@ -2,12 +2,13 @@
 
 from typing import Final
 
-from omniroute.translate.dialect import ClientSide, Counting, Dialect, Endpoint, Identity, UpstreamSide
+from omniroute.translate.dialect import EVENT_STREAM, ClientSide, Counting, Dialect, Endpoint, Identity, UpstreamSide
 from omniroute.translate.dialects.anthropic.answer import read_answer, write_answer
 from omniroute.translate.dialects.anthropic.counting import read_count, write_count_answer
 from omniroute.translate.dialects.anthropic.decoder import SHAPES, Decoder
 from omniroute.translate.dialects.anthropic.encoder import Encoder
 from omniroute.translate.dialects.anthropic.errors import error_body, error_event, error_status, read_failure
+from omniroute.translate.dialects.anthropic.foreign import is_foreign
 from omniroute.translate.dialects.anthropic.grammar import Checker
 from omniroute.translate.dialects.anthropic.identity import encode_request, path, peek, unfold
 from omniroute.translate.dialects.anthropic.listings import LISTINGS
@@ -24,11 +25,7 @@ DIALECT: Final = Dialect(
         read_request=read_request,
         write_answer=write_answer,
         encoder=Encoder,
-        stream_headers=(
-            (b"content-type", b"text/event-stream; charset=utf-8"),
-            (b"cache-control", b"no-cache"),
-            (b"x-accel-buffering", b"no"),
-        ),
+        stream_headers=EVENT_STREAM,
         heartbeat=b'event: ping\ndata: {"type":"ping"}\n\n',
         request_id_header=b"request-id",
         needs_head=True,
@@ -36,6 +33,7 @@ DIALECT: Final = Dialect(
         error_body=error_body,
         error_event=error_event,
         write_count=write_count_answer,
+        call_prefix="toolu_",
         checker=Checker,
     ),
     upstream=UpstreamSide(
@@ -53,6 +51,7 @@ DIALECT: Final = Dialect(
         encode_request=encode_request,
         path=path,
         forwarded=(b"anthropic-beta", b"anthropic-version"),
+        foreign=is_foreign,
         unfold=unfold,
         usage_of_body=usage_of_body,
     ),

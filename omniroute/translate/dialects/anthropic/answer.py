@@ -26,6 +26,7 @@ from omniroute.translate.canonical import (
 )
 from omniroute.translate.dialect import AnswerContext
 from omniroute.translate.dialects.anthropic import outgoing, vendor
+from omniroute.translate.dialects.anthropic.plain_answer import read_plain
 from omniroute.translate.dialects.anthropic.usage import WireUsage, counters, usage_of, write_usage
 from omniroute.translate.members import items, member, members, word
 from omniroute.translate.stream import BYTES_PER_TOKEN
@@ -56,6 +57,11 @@ class AnswerOut(msgspec.Struct, frozen=True, kw_only=True, tag="message", tag_fi
 def read_answer(body: bytes, quirks: Quirks) -> ChatResponse:
     """An upstream's message. Raises ValueError if it is none."""
     del quirks
+    return read_plain(body) or read_any(body)
+
+
+def read_any(body: bytes) -> ChatResponse:
+    """The same without the fast path: member by member."""
     message_id, model, content, usage, reason, sequence, details, *own = members(
         body,
         (

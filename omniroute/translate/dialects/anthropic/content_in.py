@@ -30,6 +30,7 @@ from omniroute.translate.canonical import Source as CanonicalSource
 from omniroute.translate.dialects.anthropic import schema
 from omniroute.translate.dialects.anthropic.vendor import ORIGIN, read_citation
 from omniroute.translate.media import checked_base64, read_url
+from omniroute.translate.peeking import wrong
 from omniroute.translate.reading import read_body
 
 Value = TypeVar("Value")
@@ -112,7 +113,7 @@ def _read_image(raw: bytes, at: str, depth: int) -> Block:
     block = read_body(_image, raw, at=at)
     source = _read_source(block.source, f"{at}.source", "image/png")
     if isinstance(source, Inline) and not source.media_type.startswith("image/"):
-        raise _wrong(f"{at}.source.media_type", "must be a picture's, e.g. image/png")
+        raise wrong(f"{at}.source.media_type", "must be a picture's, e.g. image/png")
     return Image(source=source, cache=read_cache(block.cache_control), at=at)
 
 
@@ -158,10 +159,10 @@ def _read_source(source: schema.Source, at: str, default_type: str) -> Canonical
             )
         case "file":
             if not source.file_id:
-                raise _wrong(f"{at}.file_id", "is missing")
+                raise wrong(f"{at}.file_id", "is missing")
             return Held(source.file_id, ORIGIN)
         case _:
-            raise _wrong(f"{at}.type", "must be base64, url or file (documents: text or content, too)")
+            raise wrong(f"{at}.type", "must be base64, url or file (documents: text or content, too)")
 
 
 def _read_thinking(raw: bytes, at: str, depth: int) -> Block:
@@ -195,10 +196,10 @@ def _read_tool_use(raw: bytes, at: str, depth: int) -> Block:
     del depth
     block = read_body(_tool_use, raw, at=at)
     if not block.name:
-        raise _wrong(f"{at}.name", "is empty: name the tool")
+        raise wrong(f"{at}.name", "is empty: name the tool")
     given = bytes(block.input)
     if not given.startswith(b"{"):
-        raise _wrong(f"{at}.input", "must be an object")
+        raise wrong(f"{at}.input", "must be an object")
     return ToolCall(
         call_id=block.id, name=block.name, arguments=jsontext.compact(given).decode(),
         cache=read_cache(block.cache_control), at=at,
@@ -210,15 +211,11 @@ def _read_tool_result(raw: bytes, at: str, depth: int) -> Block:
     blocks = read_blocks(block.content, f"{at}.content", depth=depth + 1)
     for inner in blocks:
         if isinstance(inner, Reasoning | ToolCall | ToolResult):
-            raise _wrong(inner.at, "has no place inside a tool result")
+            raise wrong(inner.at, "has no place inside a tool result")
     return ToolResult(
         call_id=block.tool_use_id, blocks=blocks, is_error=bool(block.is_error), cache=read_cache(block.cache_control),
         at=at,
     )  # fmt: skip
-
-
-def _wrong(at: str, rule: str) -> ClientError:
-    return ClientError(f"'{at}' {rule}.", param=at, code="invalid_value")
 
 
 _READERS: Final[Mapping[str, Callable[[bytes, str, int], Block]]] = MappingProxyType(

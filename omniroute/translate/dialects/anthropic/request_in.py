@@ -18,6 +18,7 @@ from omniroute.translate.dialects.anthropic.content_in import read_blocks, read_
 from omniroute.translate.dialects.anthropic.errors import no_threads
 from omniroute.translate.dialects.anthropic.vendor import ORIGIN
 from omniroute.translate.members import word
+from omniroute.translate.peeking import wrong
 
 _body: Final = msgspec.json.Decoder(schema.RequestBody)
 _members: Final = msgspec.json.Decoder(dict[str, Raw])
@@ -80,7 +81,7 @@ def _turns(messages: list[schema.Message]) -> Iterator[Turn]:
         at = f"messages[{number}]"
         role = _ROLES.get(message.role)
         if role is None:
-            raise _wrong(f"{at}.role", "must be user or assistant")
+            raise wrong(f"{at}.role", "must be user or assistant")
         yield Turn(role=role, blocks=with_call_signatures(read_blocks(message.content, f"{at}.content")), at=at)
 
 
@@ -96,7 +97,7 @@ def _read_tool(raw: bytes, at: str) -> Tool | ServerTool:
         return ServerTool(origin=ORIGIN, kind=kind, raw=raw, at=at)
     tool = reading.read_body(_tool, raw, at=at)
     if not tool.name:
-        raise _wrong(f"{at}.name", "is empty: name the tool")
+        raise wrong(f"{at}.name", "is empty: name the tool")
     return Tool(
         name=tool.name,
         description=tool.description or "",
@@ -118,9 +119,9 @@ def _choice(choice: schema.Choice | None) -> ToolChoice | None:
         return None
     mode = _MODES.get(choice.type)
     if mode is None:
-        raise _wrong("tool_choice.type", "must be auto, any, tool or none")
+        raise wrong("tool_choice.type", "must be auto, any, tool or none")
     if mode == "named" and not choice.name:
-        raise _wrong("tool_choice.name", "is missing: name the tool")
+        raise wrong("tool_choice.name", "is missing: name the tool")
     return ToolChoice(mode=mode, names=(choice.name,) if mode == "named" and choice.name else ())
 
 
@@ -129,10 +130,10 @@ def _format(config: schema.OutputConfig | None) -> Format | None:
         return None
     at = "output_config.format"
     if config.format.type != "json_schema":
-        raise _wrong(f"{at}.type", "must be json_schema")
+        raise wrong(f"{at}.type", "must be json_schema")
     wanted: Json = reading.schema(config.format.schema, f"{at}.schema")
     if not wanted:
-        raise _wrong(f"{at}.schema", "is missing")
+        raise wrong(f"{at}.schema", "is missing")
     return Format(kind="json_schema", schema=wanted, at=at)
 
 
@@ -146,14 +147,10 @@ def _thinking(thinking: schema.ThinkingConfig | None, config: schema.OutputConfi
             return Thinking(mode="off", at="thinking")
         case "enabled":
             if thinking.budget_tokens is None or thinking.budget_tokens < 1:
-                raise _wrong("thinking.budget_tokens", "must be a whole number of tokens from 1024")
+                raise wrong("thinking.budget_tokens", "must be a whole number of tokens from 1024")
             return Thinking(mode="budget", budget=thinking.budget_tokens, show=show, at="thinking.budget_tokens")
         case "adaptive" | "between_tools":
             at = "output_config.effort" if effort else "thinking"
             return Thinking(mode="adaptive", effort=effort, show=show, at=at)
         case _:
-            raise _wrong("thinking.type", "must be enabled, adaptive or disabled")
-
-
-def _wrong(at: str, rule: str) -> ClientError:
-    return ClientError(f"'{at}' {rule}.", param=at, code="invalid_value")
+            raise wrong("thinking.type", "must be enabled, adaptive or disabled")

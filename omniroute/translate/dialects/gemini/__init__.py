@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from omniroute.translate.dialect import ClientSide, Dialect, Endpoint, Identity, UpstreamSide
+from omniroute.translate.dialect import ClientSide, Dialect, Endpoint, Headers, Identity, UpstreamSide, stream_headers
 from omniroute.translate.dialects.gemini.answer import read_answer, read_failure, write_answer
 from omniroute.translate.dialects.gemini.counting import COUNTING, write_count
 from omniroute.translate.dialects.gemini.decoder import SHAPES, Decoder
@@ -19,9 +19,8 @@ from omniroute.translate.dialects.gemini.usage import usage_of_body
 from omniroute.translate.dialects.gemini.words import JSON_ARRAY
 
 
-def _stream_headers(variant: str) -> tuple[tuple[bytes, bytes], ...]:
-    kind = b"application/json; charset=UTF-8" if variant == JSON_ARRAY else b"text/event-stream"
-    return ((b"content-type", kind), (b"cache-control", b"no-cache"), (b"x-accel-buffering", b"no"))
+def _stream_headers(variant: str) -> Headers:
+    return stream_headers(b"application/json; charset=UTF-8" if variant == JSON_ARRAY else b"text/event-stream")
 
 
 def _heartbeat(variant: str) -> bytes:
@@ -50,6 +49,8 @@ DIALECT: Final = Dialect(
         error_event=error_event,
         error_event_of=error_event_of,
         write_count=write_count,
+        forgets=True,
+        call_prefix="",
         checker=Checker,
     ),
     upstream=UpstreamSide(

@@ -17,10 +17,8 @@ from omniroute.errors import ClientError
 from omniroute.translate.dialect import Asked, Part, Peeked, Span
 from omniroute.translate.dialects.gemini.schema import NOTHING
 from omniroute.translate.dialects.gemini.words import JSON_ARRAY
-from omniroute.translate.reading import integer, no_object
-
-MODEL_CHARS: Final = 256
-MAX_CHOICES: Final = 256
+from omniroute.translate.peeking import MAX_CHOICES, missing, model_name, spans_of, with_model, wrong
+from omniroute.translate.reading import integer
 
 PREFIXES: Final = ("/v1beta/models/", "/v1/models/")
 _OWN: Final = "models/"
@@ -37,16 +35,13 @@ _COUNT: Final = "countTokens"
 def peek(asked: Asked) -> Peeked:
     """Model, method and number of candidates. ``spans``: the value of ``model`` in the body, where there is one."""
     model, method = target(asked.path)
-    contents, config, config_too, inner, inner_too, own_model = _spans(asked.body)
+    spans = spans_of(asked.body, _KEYS, "'contents'")
+    contents, config, config_too, inner, inner_too, own_model = spans
     counting = method == _COUNT
     if contents is None and not (counting and (inner or inner_too)):
-        raise ClientError(
-            "'contents' is missing: give the conversation as a list of contents.",
-            param="contents",
-            code="missing_required_parameter",
-        )
+        raise missing("contents", "give the conversation as a list of contents")
     if contents is not None and asked.body[contents[0]] not in b"[{":
-        raise ClientError("'contents' must be a list of contents.", param="contents", code="invalid_value")
+        raise wrong("contents", "must be a list of contents")
     stream = method == _STREAM
     return Peeked(
         model,
@@ -70,14 +65,7 @@ def target(path: str) -> tuple[str, str]:
             kind="not_found",
             code="not_found",
         )
-    model = bare(name)
-    if not model or len(model) > MODEL_CHARS or not model.isprintable():
-        raise ClientError(
-            f"The model in the path must be a name of 1 to {MODEL_CHARS} printable characters.",
-            param="model",
-            code="invalid_value",
-        )
-    return model, method
+    return model_name(bare(name)), method
 
 
 def bare(name: str) -> str:
@@ -124,21 +112,7 @@ def encode_request(body: bytes, peeked: Peeked, *, model: str, quirks: Quirks) -
     """``body`` as it is, but for a ``model`` in it: the path decides, and the two must agree."""
     del quirks
     (span,) = peeked.spans
-    if span is None:
-        return (body,)
-    return jsonspan.patch(body, ((*span, msgspec.json.encode(resource(model))),))
-
-
-def _spans(body: bytes) -> tuple[Span | None, ...]:
-    try:
-        return jsonspan.unique_spans(body, _KEYS)
-    except jsonspan.RepeatedMemberError as error:
-        name = error.key.decode()
-        raise ClientError(
-            f"'{name}' is given more than once: send it once.", param=name, code="invalid_value"
-        ) from error
-    except ValueError as error:
-        raise no_object(error, body, "Send one with 'contents'.") from error
+    return with_model(body, span, resource(model))
 
 
 def _choices(body: bytes, config: Span | None) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from omniroute.translate.dialect import ClientSide, Dialect, Endpoint, Identity, UpstreamSide
+from omniroute.translate.dialect import ClientSide, Dialect, Endpoint, Identity, UpstreamSide, stream_headers
 from omniroute.translate.dialects.ollama.answer import (
     read_answer,
     read_failure,
@@ -30,15 +30,12 @@ DIALECT: Final = Dialect(
         read_request=read_request,
         write_answer=write_answer,
         encoder=Encoder,
-        stream_headers=(
-            (b"content-type", b"application/x-ndjson"),
-            (b"cache-control", b"no-cache"),
-            (b"x-accel-buffering", b"no"),
-        ),
+        stream_headers=stream_headers(b"application/x-ndjson"),
         heartbeat=b"",  # any line would be an object of the answer
         error_status=error_status,
         error_body=error_body,
         error_event=error_event,
+        forgets=True,
         checker=Checker,
     ),
     upstream=UpstreamSide(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from omniroute._speedups.stream_py import ANY, EMPTY, FALSE, TEXT
+from omniroute._speedups import ANY, EMPTY, FALSE, TEXT
 from omniroute.domain import Quirks
 from omniroute.errors import UpstreamError
 from omniroute.translate import jsontext

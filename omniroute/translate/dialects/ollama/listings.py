@@ -8,10 +8,10 @@ from typing import Final
 
 import msgspec
 
-from omniroute.errors import ClientError, UnknownModel
+from omniroute.errors import UnknownModel
 from omniroute.translate.dialect import Asked, Listed, Listing
 from omniroute.translate.dialects.ollama.answer import timestamp
-from omniroute.translate.dialects.ollama.peek import read_model
+from omniroute.translate.peeking import model_at
 from omniroute.translate.reading import read_body
 
 API_VERSION: Final = "0.13.0"
@@ -99,11 +99,7 @@ def show(asked: Asked, models: Sequence[Listed]) -> bytes:
     """One model. Raises UnknownModel, ClientError."""
     told = read_body(_show, asked.body)
     raw = bytes(told.model) or bytes(told.name)
-    if not raw:
-        raise ClientError(
-            "'model' is missing: name the model to show.", param="model", code="missing_required_parameter"
-        )
-    name = read_model(raw)
+    name = model_at(raw, (0, len(raw)) if raw else None)
     found = next((model for model in models if model.id == name), None)
     if found is None:
         raise UnknownModel(f"model '{name}' not found", param="model")

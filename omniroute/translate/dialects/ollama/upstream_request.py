@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from itertools import groupby
 from typing import Final
 
 import msgspec
 
 from omniroute.domain import Quirks
-from omniroute.translate.canonical import ChatRequest, Format, Thinking, Tool, ToolChoice, ToolResult, Turn
+from omniroute.translate.canonical import ChatRequest, Format, Thinking, Tool, ToolChoice
 from omniroute.translate.conversation import paired
 from omniroute.translate.dialect import Outgoing
 from omniroute.translate.dialects.ollama import schema
@@ -31,7 +29,7 @@ _OPTION: Final = "options."
 def write_request(request: ChatRequest, quirks: Quirks, notes: Notes) -> Outgoing:
     """The request for ``/api/chat``. Raises Unsupported for content Ollama has no form for."""
     refuse_state(request)
-    turns = paired(_gathered(request.turns), notes)
+    turns = paired(request.turns, notes)
     messages = write_messages(request.system, turns, notes)
     if not messages:
         raise says_nothing(request)
@@ -51,22 +49,6 @@ def write_request(request: ChatRequest, quirks: Quirks, notes: Notes) -> Outgoin
         top_logprobs=request.top_logprobs,
     )
     return Outgoing(path=CHAT_PATH, body=(_encode(body),))
-
-
-def _gathered(turns: Iterable[Turn]) -> Iterator[Turn]:
-    """Results that stand in several turns of the user's in the first of them, before whatever it says.
-
-    Turns without results stay apart: Ollama takes several messages of one role in a row.
-    """
-    for by_user, run in groupby(turns, lambda turn: turn.role == "user"):
-        if not by_user:
-            yield from run
-            continue
-        said = list(run)
-        results = tuple(block for turn in said for block in turn.blocks if isinstance(block, ToolResult))
-        for place, turn in enumerate(said):
-            rest = tuple(block for block in turn.blocks if not isinstance(block, ToolResult))
-            yield msgspec.structs.replace(turn, blocks=rest if place else results + rest)
 
 
 def _options(request: ChatRequest) -> dict[str, msgspec.Raw]:
@@ -108,11 +90,11 @@ def _drop_unknown(request: ChatRequest, notes: Notes) -> None:
         notes.add(field(request, "parallel"), "dropped", "Ollama cannot be kept from calling several tools at once")
     lost = {
         "logit_bias": request.logit_bias is not None,
-        "user": bool(request.user),
-        "metadata": request.metadata is not None,
         "verbosity": bool(request.verbosity),
     }
     harmless = {
+        "user": bool(request.user),
+        "metadata": request.metadata is not None,
         "service_tier": bool(request.service_tier) and request.service_tier not in ("auto", "default"),
         "store": request.store is True,
         "cache_key": bool(request.cache_key),
@@ -140,6 +122,12 @@ def _tools(request: ChatRequest, notes: Notes) -> tuple[schema.Tool, ...]:
             if tool.origin == "openai_responses":
                 raise Unsupported(
                     f"'{tool.at}' is a tool that OpenAI runs ('{tool.kind}'); the chosen model's provider cannot.",
+                    param=tool.at,
+                )
+            if tool.origin == "anthropic" and not any(isinstance(other, Tool) for other in request.tools):
+                # without any of its tools the model would make up what it was to look up
+                raise Unsupported(
+                    f"'{tool.at}' is a tool of Anthropic's own ('{tool.kind}'): the chosen model's provider has none.",
                     param=tool.at,
                 )
             notes.add(tool.at, "dropped", f"'{tool.kind}' runs at its own vendor only")

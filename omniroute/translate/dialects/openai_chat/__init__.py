@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from omniroute.translate.dialect import ClientSide, Dialect, Endpoint, UpstreamSide
+from omniroute.translate.dialect import EVENT_STREAM, ClientSide, Dialect, Endpoint, UpstreamSide
 from omniroute.translate.dialects.openai_chat.answer import read_failure
 from omniroute.translate.dialects.openai_chat.checker import ChatChecker
 from omniroute.translate.dialects.openai_chat.decoder import ChatDecoder
@@ -27,14 +27,11 @@ DIALECT: Final = Dialect(
         read_request=read_request,
         write_answer=write_answer,
         encoder=ChatEncoder,
-        stream_headers=(
-            (b"content-type", b"text/event-stream; charset=utf-8"),
-            (b"cache-control", b"no-cache"),
-            (b"x-accel-buffering", b"no"),
-        ),
+        stream_headers=EVENT_STREAM,
         error_status=error_status,
         error_body=error_body,
         error_event=error_event,
+        forgets=True,
         checker=ChatChecker,
     ),
     upstream=UpstreamSide(

@@ -68,17 +68,30 @@ def read_details(raw: Json) -> tuple[Detail, ...]:
         known = _KINDS.get(word(kind))
         if known is not None:
             signed, encrypted = word(signature), word(data)
-            name = word(form)
+            name, own_id = _joined(word(form), word(item_id))
             origin = _FORMATS.get(name, "" if name in ("", _UNKNOWN) else name)
             if not origin and (signed or encrypted):
                 origin = _OURS  # nobody else can read what nobody has put a name to
             found.append(
                 Detail(
-                    known, count(index) or 0, text(summary if known == "summary" else said), signed, encrypted, origin,
-                    word(item_id),
+                    known, count(index) or 0, text(summary) or text(said), signed, encrypted, origin,
+                    own_id,
                 )
             )  # fmt: skip
     return tuple(found)
+
+
+def _joined(form: str, item_id: str) -> tuple[str, str]:
+    """Both words as they were in each fragment, where a client's library joined those of a stream as it joins texts.
+
+    The ``openai`` package's stream helper does: of four fragments its entry has the format four times, and the id too.
+    """
+    for name in _FORMATS:
+        times, rest = divmod(len(form), len(name))
+        if times > 1 and not rest and form == name * times:
+            once = item_id[: len(item_id) // times]
+            return name, once if once * times == item_id else item_id
+    return form, item_id
 
 
 def blocks_of(details: tuple[Detail, ...]) -> tuple[Reasoning, ...]:
@@ -98,10 +111,13 @@ def blocks_of(details: tuple[Detail, ...]) -> tuple[Reasoning, ...]:
                 origin=before.origin or detail.origin,
             )
         else:
+            # an encrypted entry with a text is a summary and its cipher, joined: the last type of a stream stays
+            hidden, said = detail.kind == "encrypted", unescaped(detail.text)
             blocks.append(
                 Reasoning(
-                    text=unescaped(detail.text), signature=detail.signature, data=detail.data, origin=detail.origin,
-                    item_id=detail.item_id, summary=detail.kind == "summary", redacted=detail.kind == "encrypted",
+                    text=said, signature=detail.signature, data=detail.data, origin=detail.origin,
+                    item_id=detail.item_id, summary=detail.kind == "summary" or (hidden and bool(said)),
+                    redacted=hidden and not said,
                 )
             )  # fmt: skip
         last = detail

@@ -124,12 +124,17 @@ class ChatEncoder:
             return _IGNORED
         if known.kind == "tool" and known.number < 0:
             return _IGNORED
-        if not known.said or self._doubled(known):
+        if not known.said:
             return None  # the first text of a block always comes by ``encode``: from then on it is known to have some
         if known.emulated:
             return Frame(b"", b"", keep=True, silent=True)
         head, tail = self._around(known)
-        return Frame(known.choice.head + head, tail + self._tail, keep=self._counts and known.kind == "text")
+        again = None
+        if self._doubled(known):
+            again, tail = tail + self._detail(known)[0], self._detail(known)[1]
+        return Frame(
+            known.choice.head + head, tail + self._tail, again=again, keep=self._counts and known.kind == "text"
+        )
 
     def caught(self, block: int, text: bytes) -> None:
         """Count the characters of a text, or keep the arguments of a call that is told of later."""
@@ -276,17 +281,21 @@ class ChatEncoder:
         members = head + block.separator + text + tail
         block.separator = b""
         if self._doubled(block):
-            opened = block.opened
-            entry = Entry(
-                "reasoning.summary" if opened.summary else "reasoning.text",
-                format=format_of(opened.origin),
-                id=opened.item_id or None,
-                index=block.number,
-            )
-            member = b'"summary":"' if opened.summary else b'"text":"'
-            encoded = msgspec.json.encode(entry)
-            members += b',"reasoning_details":[{%b%b",%b]' % (member, text, encoded[1:])
+            before, after = self._detail(block)
+            members += before + text + after
         return self._said(block.choice, members)
+
+    def _detail(self, block: _Block) -> tuple[bytes, bytes]:
+        """What stands before and after the text where it is written a second time, in ``reasoning_details``."""
+        opened = block.opened
+        entry = Entry(
+            "reasoning.summary" if opened.summary else "reasoning.text",
+            format=format_of(opened.origin),
+            id=opened.item_id or None,
+            index=block.number,
+        )
+        member = b'"summary":"' if opened.summary else b'"text":"'
+        return b',"reasoning_details":[{' + member, b'",' + msgspec.json.encode(entry)[1:] + b"]"
 
     def _keep(self, block: _Block, text: bytes) -> None:
         block.said = True

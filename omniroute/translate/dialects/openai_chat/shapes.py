@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from omniroute._speedups.stream_py import ANY, CHOICE, EMPTY, INDEX, NULL, STASH, TEXT, Is
+from omniroute._speedups import ANY, CHOICE, EMPTY, INDEX, NULL, STASH, TEXT, Is
 
 CONTENT: Final = 0
 REASONING_CONTENT: Final = 1

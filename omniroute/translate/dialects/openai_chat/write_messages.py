@@ -57,7 +57,7 @@ class MessageWriter:
 
     def messages(self) -> tuple[Message, ...]:
         """All of them; () if nobody says anything. Raises UnsupportedContent."""
-        turns = without_empty(paired(_results_together(self._request.turns), self._notes))
+        turns = without_empty(paired(self._request.turns, self._notes))
         if not turns and not self._request.system:
             return ()
         messages = [*self._instructions()]
@@ -237,24 +237,6 @@ _SAID: Final = (Text, Reasoning, ToolCall, Refusal)
 def _is_ours(result: ToolResult) -> bool:
     """Whether it stands for a result the client has not sent."""
     return result.blocks == (Text(text=NO_RESULT),)
-
-
-def _results_together(turns: tuple[Turn, ...]) -> Iterator[Turn]:
-    """Users' turns between two answers as one, up to the last that holds a result; those after it stay apart."""
-    waiting: list[Turn] = []
-    for turn in (*turns, None):
-        if turn is not None and turn.role == "user":
-            waiting.append(turn)
-            continue
-        holding = (n for n, one in enumerate(waiting, 1) if any(isinstance(b, ToolResult) for b in one.blocks))
-        last = max(holding, default=0)
-        if last:
-            blocks = tuple(block for one in waiting[:last] for block in one.blocks)
-            yield msgspec.structs.replace(waiting[0], blocks=blocks)
-        yield from waiting[last:]
-        waiting = []
-        if turn is not None:
-            yield turn
 
 
 def _message_of(text: Text) -> tuple[str, str, int]:

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from omniroute.translate.dialect import ClientSide, Dialect, Endpoint
+from omniroute.translate.dialect import EVENT_STREAM, ClientSide, Dialect, Endpoint
 from omniroute.translate.dialects.openai_completions.checker import CompletionsChecker
 from omniroute.translate.dialects.openai_completions.encoder import CompletionsEncoder
 from omniroute.translate.dialects.openai_completions.request import peek, read_request
@@ -17,11 +17,7 @@ DIALECT: Final = Dialect(
         read_request=read_request,
         write_answer=write_answer,
         encoder=CompletionsEncoder,
-        stream_headers=(
-            (b"content-type", b"text/event-stream; charset=utf-8"),
-            (b"cache-control", b"no-cache"),
-            (b"x-accel-buffering", b"no"),
-        ),
+        stream_headers=EVENT_STREAM,
         error_status=error_status,
         error_body=error_body,
         error_event=error_event,

@@ -7,17 +7,13 @@ from typing import Final
 import msgspec
 from msgspec import Raw
 
-from omniroute._speedups import jsonspan
-from omniroute.errors import ClientError
 from omniroute.translate.canonical import ChatRequest, Json, Text, Turn
 from omniroute.translate.dialect import Asked, Peeked
 from omniroute.translate.notes import Unsupported
-from omniroute.translate.reading import MAX_STOPS, bounded, integer, no_object, number, read_body
+from omniroute.translate.peeking import choices_of, missing, model_name, spans_of, wrong
+from omniroute.translate.reading import MAX_STOPS, bounded, integer, number, read_body
 
 ORIGIN: Final = "openai_completions"
-MODEL_CHARS: Final = 256
-"""A model name goes into headers, log lines and ledger rows; no vendor's comes near this."""
-MAX_CHOICES: Final = 256
 MAX_LOGPROBS: Final = 20
 """What Chat gives at most; the legacy API stops at 5."""
 ECHO: Final = "echo"
@@ -25,6 +21,7 @@ ECHO: Final = "echo"
 
 _NULL: Final = (b"", b"null")
 _ONCE: Final = (b"model", b"prompt", b"stream", b"stream_options", b"n")
+"""Members that may not be given twice: the one that is checked must be the one that is meant."""
 
 
 class StreamOptions(msgspec.Struct, frozen=True):
@@ -65,22 +62,13 @@ _KNOWN: Final = frozenset(field.encode_name for field in msgspec.structs.fields(
 
 def peek(asked: Asked) -> Peeked:
     """Model, streaming and number of answers. Raises ClientError naming the field."""
-    try:
-        jsonspan.unique_spans(asked.body, _ONCE)
-    except jsonspan.RepeatedMemberError as error:
-        # The one that is checked, or counted, must be the one that is meant.
-        raise _wrong(error.key.decode(), "is given more than once: send it once") from error
-    except ValueError as error:
-        raise no_object(error, asked.body, "Send one with 'model' and 'prompt'.") from error
+    spans_of(asked.body, _ONCE, "'model' and 'prompt'")
     told = read_body(_body, asked.body)
-    if not told.model or len(told.model) > MODEL_CHARS or not told.model.isprintable():
-        raise _wrong("model", f"must be a model name of 1 to {MODEL_CHARS} printable characters")
-    choices = 1 if told.n is None else told.n
-    if not 1 <= choices <= MAX_CHOICES:
-        raise _wrong("n", f"must be a whole number from 1 to {MAX_CHOICES}")
+    model = model_name(told.model)
+    choices = choices_of(told.n, "n")
     options = told.stream_options
     include_usage = bool(told.stream and options is not None and options.include_usage)
-    return Peeked(told.model, bool(told.stream), include_usage, choices, variant=ECHO if told.echo else "")
+    return Peeked(model, bool(told.stream), include_usage, choices, variant=ECHO if told.echo else "")
 
 
 def read_request(asked: Asked, peeked: Peeked) -> ChatRequest:
@@ -91,7 +79,7 @@ def read_request(asked: Asked, peeked: Peeked) -> ChatRequest:
     limit = integer(told.max_tokens, "max_tokens", low=1, high=2**31 - 1)
     logprobs = told.logprobs
     if logprobs is not None and not 0 <= logprobs <= MAX_LOGPROBS:
-        raise _wrong("logprobs", f"must be a whole number from 0 to {MAX_LOGPROBS}")
+        raise wrong("logprobs", f"must be a whole number from 0 to {MAX_LOGPROBS}")
     return ChatRequest(
         origin=ORIGIN,
         model=peeked.model,
@@ -117,9 +105,7 @@ def read_request(asked: Asked, peeked: Peeked) -> ChatRequest:
 def _prompt(raw: Json) -> str:
     """The text to go on with: a string, or a list of one string."""
     if raw in _NULL:
-        raise ClientError(
-            "'prompt' is missing: give the text to go on with.", param="prompt", code="missing_required_parameter"
-        )
+        raise missing("prompt", "give the text to go on with")
     if raw.startswith(b"["):
         listed = read_body(_prompt_list, raw, "prompt")
         if len(listed) != 1 or not bytes(listed[0]).startswith(b'"'):
@@ -131,7 +117,7 @@ def _prompt(raw: Json) -> str:
         raw = bytes(listed[0])
     text = read_body(_prompt_text, raw, "prompt")
     if not text:
-        raise _wrong("prompt", "must not be empty")
+        raise wrong("prompt", "must not be empty")
     return text
 
 
@@ -155,14 +141,10 @@ def _logit_bias(raw: Json) -> Json | None:
     if raw in _NULL:
         return None
     if not raw.startswith(b"{"):
-        raise _wrong("logit_bias", "must be an object")
+        raise wrong("logit_bias", "must be an object")
     return raw
 
 
 def _rest(body: bytes) -> tuple[tuple[str, Json], ...]:
     found = read_body(_members, body)
     return tuple((name, bytes(raw)) for name, raw in found.items() if name not in _KNOWN and bytes(raw) != b"null")
-
-
-def _wrong(field: str, rule: str) -> ClientError:
-    return ClientError(f"'{field}' {rule}.", param=field, code="invalid_value")

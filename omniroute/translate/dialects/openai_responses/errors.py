@@ -1,4 +1,4 @@
-"""Errors in the vendor's shape: as bodies, in streams, and in a response that failed (translation.md §14.2)."""
+"""Errors in streams and in a response that failed (translation.md §14.2); before the stream they are Chat's."""
 
 from __future__ import annotations
 
@@ -10,26 +10,6 @@ from omniroute._speedups import jsonspan
 from omniroute.errors import Kind, OmniRouteError
 from omniroute.translate.dialects.openai_responses.frames import sse
 from omniroute.translate.dialects.openai_responses.schema import ErrorDetail, ErrorEvent
-
-# By kind alone: the status decides the type, not the upstream's own word for it.
-_TYPES: Final[dict[Kind, str]] = {
-    "invalid_request": "invalid_request_error",
-    "unsupported": "invalid_request_error",
-    "context_length": "invalid_request_error",
-    "content_filter": "invalid_request_error",
-    "authentication": "authentication_error",
-    "billing": "billing_error",
-    "permission": "permission_error",
-    "not_found": "invalid_request_error",
-    "conflict": "invalid_request_error",
-    "too_large": "invalid_request_error",
-    "rate_limit": "rate_limit_error",
-    "quota": "rate_limit_error",
-    "server": "server_error",
-    "overloaded": "server_error",
-    "timeout": "server_error",
-    "upstream_incomplete": "server_error",
-}
 
 # The vendor's types allow few codes in a response; these say whose fault it was.
 _FAILED: Final[dict[Kind, str]] = {
@@ -43,34 +23,6 @@ _FAILED: Final[dict[Kind, str]] = {
 }
 _OURS: Final = frozenset({"upstream_error", "bad_gateway", ""})
 """Codes that only say that nothing better was known."""
-
-
-class ErrorObject(msgspec.Struct, frozen=True):
-    """``error`` of a body; ``param`` and ``code`` are null where unknown, never absent."""
-
-    message: str
-    type: str
-    param: str | None
-    code: str | None
-    request_id: str
-
-
-class ErrorBody(msgspec.Struct, frozen=True):
-    """A whole error body."""
-
-    error: ErrorObject
-
-
-def error_status(error: OmniRouteError) -> int:
-    """The status a client sees."""
-    return error.status
-
-
-def error_body(error: OmniRouteError, request_id: str) -> bytes:
-    """The body that goes with the status: before the stream it is Chat's."""
-    return msgspec.json.encode(
-        ErrorBody(ErrorObject(error.message, _TYPES[error.kind], error.param, error.code or None, request_id))
-    )
 
 
 def error_event(error: OmniRouteError, request_id: str) -> bytes:

@@ -83,6 +83,16 @@ def resume(body: bytes, stored: StoredResponse) -> bytes:
     return msgspec.json.encode({**members, "input": input_})
 
 
+def unknown(response_id: str) -> ClientError:
+    """The vendor's own code, and where else the answer may be."""
+    return ClientError(
+        f"No response with id '{response_id[:100]}' is stored for this API key: it may have expired, or was made with "
+        "'store' false. Send the whole conversation in 'input'.",
+        param="previous_response_id",
+        code="previous_response_not_found",
+    )
+
+
 def context_of(stored: StoredResponse) -> Json:
     """Everything a next request goes on from: JSON list of what was before, what was asked, what was answered."""
     items = [
@@ -143,4 +153,6 @@ def _read_head(raw: msgspec.Raw) -> _Head:
         return _Head()  # what is wrong with it is said by whoever reads the whole
 
 
-HISTORY: Final = History(refers=refers, resume=resume, context_of=context_of, keep=keep, answer_in=answer_in)
+HISTORY: Final = History(
+    refers=refers, resume=resume, unknown=unknown, context_of=context_of, keep=keep, answer_in=answer_in
+)

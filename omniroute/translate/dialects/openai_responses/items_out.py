@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from itertools import chain, groupby
 
 import msgspec
 from msgspec import Raw
@@ -89,7 +88,7 @@ class ItemWriter:
 
     def items(self, turns: Iterable[Turn]) -> list[Item]:
         """The conversation. Raises UnsupportedContent for what has no form here."""
-        shaped = without_empty(paired(joined(turns), self._notes))
+        shaped = without_empty(paired(turns, self._notes))
         return [item for turn in shaped for item in self._turn(turn)]
 
     def instruction(self, text: Text) -> Message:
@@ -114,7 +113,7 @@ class ItemWriter:
         for block in blocks:
             own = isinstance(block, Opaque) and block.origin == NAME
             if not own and not isinstance(block, ToolResult):
-                if isinstance(block, Text) and block.apart:
+                if run and isinstance(block, Text) and block.apart:
                     yield from self._user(run)
                     run = []
                 run.append(block)
@@ -210,33 +209,6 @@ class ItemWriter:
     def _note_citations(self, text: Text) -> None:
         if text.citations:
             self._notes.add(text.at, "dropped", "sources of an earlier answer are not sent back", info=True)
-
-
-def joined(turns: Iterable[Turn]) -> Iterator[Turn]:
-    """Turns as calls and results are paired in; where there is nothing to be paired, the messages the client sent.
-
-    Of a run of the model's all are joined if there is a call among them, of the user's those up to the last result.
-    """
-    for role, run in groupby(turns, lambda turn: turn.role):
-        said = list(run)
-        end = max((place for place, turn in enumerate(said, 1) if _pairs(turn)), default=0)
-        if end and role == "assistant":
-            end = len(said)
-        if end:
-            blocks = chain(said[0].blocks, *(_apart(turn.blocks) for turn in said[1:end]))
-            yield msgspec.structs.replace(said[0], blocks=tuple(blocks))
-        yield from said[end:]
-
-
-def _apart(blocks: tuple[Block, ...]) -> tuple[Block, ...]:
-    """``blocks`` as a message of their own among others."""
-    if blocks and isinstance(blocks[0], Text):
-        return (msgspec.structs.replace(blocks[0], apart=True), *blocks[1:])
-    return blocks
-
-
-def _pairs(turn: Turn) -> bool:
-    return any(isinstance(block, ToolCall | ToolResult) for block in turn.blocks)
 
 
 def _joins(last: Text | Refusal, block: Text | Refusal) -> bool:

@@ -108,7 +108,7 @@ def _conversation(request: ChatRequest, writer: ItemWriter) -> tuple[str | None,
     items = writer.items(request.turns)
     if not items and not system:
         raise fields.says_nothing(request)
-    leads = bool(system) and bool(items) and (request.origin != NAME or system[0].at == "instructions")
+    leads = len(items) + len(system) > 1 and bool(system) and (request.origin != NAME or system[0].at == "instructions")
     rest: Iterable[Text] = system[1:] if leads else system
     return (system[0].text if leads else None), [*map(writer.instruction, rest), *items]
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from omniroute._speedups.stream_py import ANY, CHOICE, EMPTY, INDEX, TEXT, Is
+from omniroute._speedups import ANY, CHOICE, EMPTY, INDEX, TEXT, Is
 
 TEXT_DELTA: Final = 0
 SUMMARY_DELTA: Final = 1
