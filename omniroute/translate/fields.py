@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from omniroute.errors import ClientError
 from omniroute.translate.canonical import ChatRequest
 from omniroute.translate.notes import Unsupported
 
@@ -13,6 +14,16 @@ _NOTHING: Final = frozenset({b"null", b"false", b'""'})
 def field(request: ChatRequest, name: str) -> str:
     """The path, in the client's own words, of what ``ChatRequest`` calls ``name`` (translation.md §16)."""
     return request.words.get(name, name)
+
+
+def says_nothing(request: ChatRequest) -> ClientError:
+    """The error for a request of which no content is left to be answered."""
+    at = request.words.get("turns", "messages")
+    return ClientError(
+        f"The conversation in '{at}' is empty: send at least one message with content.",
+        param=at,
+        code="invalid_value",
+    )
 
 
 def refuse_state(request: ChatRequest) -> None:

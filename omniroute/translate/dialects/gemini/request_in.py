@@ -57,6 +57,7 @@ _WORDS: Final[Mapping[str, str]] = MappingProxyType(
         "choices": "generationConfig.candidateCount",
         "metadata": "labels",
         "service_tier": "serviceTier",
+        "turns": "contents",
     }
 )
 _ELSEWHERE: Final = frozenset({"cachedContent"})

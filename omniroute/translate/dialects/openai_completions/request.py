@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Final
 
 import msgspec
@@ -21,8 +23,9 @@ ECHO: Final = "echo"
 """``Peeked.variant``: the answer begins with the prompt."""
 
 _NULL: Final = (b"", b"null")
-_ONCE: Final = (b"model", b"prompt", b"stream")
-"""Given twice they are refused: readers differ in which of two they take."""
+_WORDS: Final[Mapping[str, str]] = MappingProxyType({**PARAMETER_WORDS, "turns": "prompt"})
+_ONCE: Final = (b"model", b"prompt", b"stream", b"stream_options", b"n")
+"""Members that may not be given twice: the one that is checked must be the one that is meant."""
 
 
 class StreamOptions(msgspec.Struct, frozen=True):
@@ -63,9 +66,8 @@ _KNOWN: Final = frozenset(field.encode_name for field in msgspec.structs.fields(
 
 def peek(asked: Asked) -> Peeked:
     """Model, streaming and number of answers. Raises ClientError naming the field."""
-    body = asked.body
-    spans_of(body, _ONCE, "'model' and 'prompt'")
-    told = read_body(_body, body)
+    spans_of(asked.body, _ONCE, "'model' and 'prompt'")
+    told = read_body(_body, asked.body)
     model = model_name(told.model)
     choices = choices_of(told.n, "n")
     options = told.stream_options
@@ -84,7 +86,7 @@ def read_request(asked: Asked, peeked: Peeked) -> ChatRequest:
         raise wrong("logprobs", f"must be a whole number from 0 to {MAX_LOGPROBS}")
     return ChatRequest(
         origin=ORIGIN,
-        words=PARAMETER_WORDS,
+        words=_WORDS,
         model=peeked.model,
         turns=(Turn(role="user", blocks=(Text(text=prompt, at="prompt"),), at="prompt"),),
         max_output=None if limit is None else int(limit),

@@ -32,7 +32,7 @@ MAX_INCLUDE: Final = 64
 _NULL: Final = Raw(b"null")
 
 _WORDS: Final[Mapping[str, str]] = MappingProxyType(
-    {**PARAMETER_WORDS, "verbosity": "text.verbosity", "logprobs": "include"}
+    {**PARAMETER_WORDS, "verbosity": "text.verbosity", "logprobs": "include", "turns": "input"}
 )
 
 
