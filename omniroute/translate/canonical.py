@@ -182,6 +182,8 @@ class Opaque(msgspec.Struct, frozen=True, tag="opaque", kw_only=True):
     raw: Json
     kind: str = ""
     """The vendor's own word for it."""
+    asked: bool = False
+    """A user asks with it: an answer without it would be one to another question, so it is never left out."""
     at: str = ""
 
 

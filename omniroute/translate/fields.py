@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Final
 
 from omniroute.errors import ClientError
-from omniroute.translate.canonical import ChatRequest
-from omniroute.translate.notes import Unsupported
+from omniroute.translate.canonical import ChatRequest, Opaque
+from omniroute.translate.notes import Unsupported, UnsupportedContent
 
 _NOTHING: Final = frozenset({b"null", b"false", b'""'})
 
@@ -26,8 +26,8 @@ def says_nothing(request: ChatRequest) -> ClientError:
     )
 
 
-def refuse_state(request: ChatRequest) -> None:
-    """Raise Unsupported for a request that builds on what only its own vendor keeps (translation.md §11.11)."""
+def refuse_foreign(request: ChatRequest) -> None:
+    """Raise Unsupported for what only the client's vendor keeps (translation.md §11.11), or can read of a question."""
     for name, raw in request.ext:
         if name in request.elsewhere and bytes(raw) not in _NOTHING:
             raise Unsupported(
@@ -35,3 +35,10 @@ def refuse_state(request: ChatRequest) -> None:
                 "Send the whole conversation instead.",
                 param=name,
             )
+    for turn in request.turns:
+        for block in turn.blocks:
+            if isinstance(block, Opaque) and block.asked:
+                raise UnsupportedContent(
+                    f"'{block.at}' is a part of type '{block.kind[:64]}', which only its own vendor can read.",
+                    param=block.at,
+                )

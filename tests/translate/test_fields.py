@@ -5,9 +5,11 @@ from __future__ import annotations
 import msgspec
 import pytest
 
+from omniroute.domain import Quirks
+from omniroute.errors import ClientError
 from omniroute.translate import ChatRequest, find_dialects
-from omniroute.translate.fields import field, refuse_state
-from omniroute.translate.notes import Unsupported
+from omniroute.translate.fields import field, refuse_foreign
+from omniroute.translate.notes import Notes, Unsupported, UnsupportedContent
 from omniroute.translate.trial import Request
 
 DIALECTS = find_dialects()
@@ -52,7 +54,43 @@ def test_a_parameter_has_its_clients_name(
 def test_what_only_the_clients_own_vendor_keeps_is_refused(
     dialect: str, path: str, body: dict[str, object], name: str
 ) -> None:
-    refuse_state(read(dialect, path, body))
+    refuse_foreign(read(dialect, path, body))
     with pytest.raises(Unsupported) as caught:
-        refuse_state(read(dialect, path, body | {name: "x"}))
+        refuse_foreign(read(dialect, path, body | {name: "x"}))
     assert caught.value.param == name
+
+
+@pytest.mark.parametrize("target", ["openai_chat", "openai_responses", "gemini", "ollama"])
+def test_what_only_its_vendor_can_read_of_a_question_is_refused_by_name(target: str) -> None:
+    upstream = DIALECTS[target].upstream
+    assert upstream is not None
+    asked = [{"type": "text", "text": "a"}, {"type": "wat"}]
+    request = read("anthropic", "/v1/messages", HI | {"messages": [{"role": "user", "content": asked}]})
+    with pytest.raises(UnsupportedContent, match="wat") as caught:
+        upstream.write_request(request, Quirks(), Notes())
+    assert caught.value.param == "messages[0].content[1]"
+
+
+def test_results_of_the_vendors_own_tools_are_left_out_and_said() -> None:
+    found = [{"type": "text", "text": "a"}, {"type": "web_search_tool_result", "tool_use_id": "s", "content": []}]
+    refuse_foreign(read("anthropic", "/v1/messages", HI | {"messages": [{"role": "user", "content": found}]}))
+
+
+@pytest.mark.parametrize(
+    ("dialect", "path", "part", "param"),
+    [
+        (
+            "openai_chat", "/v1/chat/completions", {"type": "image_url", "image_url": {"url": "data:text/html;base64,PGI+"}},
+            "messages[0].content[0].image_url.url",
+        ),
+        (
+            "openai_responses", "/v1/responses", {"type": "input_image", "image_url": "data:text/html;base64,PGI+"},
+            "input[0].content[0].image_url",
+        ),
+    ],
+)  # fmt: skip
+def test_a_picture_that_is_none_is_named(dialect: str, path: str, part: dict[str, object], param: str) -> None:
+    said = [{"role": "user", "content": [part]}]
+    with pytest.raises(ClientError, match="no picture") as caught:
+        read(dialect, path, {"messages": said} if dialect == "openai_chat" else {"input": said})
+    assert caught.value.param == param

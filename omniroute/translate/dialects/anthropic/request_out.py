@@ -26,7 +26,7 @@ from omniroute.translate.dialects.anthropic.settings_out import (
 )
 from omniroute.translate.dialects.anthropic.tools_out import ChoiceOut, ToolOut, is_forced, write_choice, write_tools
 from omniroute.translate.dialects.anthropic.vendor import ORIGIN
-from omniroute.translate.fields import refuse_state, says_nothing
+from omniroute.translate.fields import refuse_foreign, says_nothing
 from omniroute.translate.naming import ANTHROPIC_ID, ANTHROPIC_NAME, Renamer
 from omniroute.translate.notes import Notes, Unsupported
 
@@ -75,7 +75,7 @@ def write_count(request: ChatRequest, quirks: Quirks, notes: Notes) -> Outgoing:
 
 def _written(request: ChatRequest, quirks: Quirks, notes: Notes) -> tuple[RequestOut, Renamer, Renamer]:
     if request.origin != ORIGIN:
-        refuse_state(request)
+        refuse_foreign(request)
     called = [block.name for turn in request.turns for block in turn.blocks if isinstance(block, ToolCall)]
     offered = [tool.name for tool in request.tools if isinstance(tool, Tool)]
     names = Renamer(ANTHROPIC_NAME, offered + called)

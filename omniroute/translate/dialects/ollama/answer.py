@@ -22,7 +22,6 @@ from omniroute.translate.canonical import (
     ToolCall,
 )
 from omniroute.translate.dialect import AnswerContext
-from omniroute.translate.dialects.ollama.images import media_type_of
 from omniroute.translate.dialects.ollama.peek import GENERATE
 from omniroute.translate.dialects.ollama.schema import AnswerMessage, Call, Function, Line
 from omniroute.translate.dialects.ollama.told import (
@@ -38,6 +37,7 @@ from omniroute.translate.dialects.ollama.told import (
     usage_of,
 )
 from omniroute.translate.estimate import estimated_usage
+from omniroute.translate.media import picture_type
 
 _BLANK_LINE: Final = "\n\n"
 
@@ -67,7 +67,7 @@ def read_answer(body: bytes, quirks: Quirks) -> ChatResponse:
     if jsontext.inner(message.content) is not None:  # an empty text beside calls is not no text
         blocks.append(Text(text=jsontext.unescaped(text_of(message.content)), logprobs=logprobs_of(told)))
     pictures = images_of(told, message)
-    blocks.extend(Image(source=Inline(media_type_of(image) or "image/png", image)) for image in pictures)
+    blocks.extend(Image(source=Inline(picture_type(image) or "image/png", image)) for image in pictures)
     calls = calls_of(message)
     for call in calls:
         arguments = jsontext.unescaped(call.arguments)
