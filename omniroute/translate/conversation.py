@@ -40,6 +40,7 @@ def merged(turns: Iterable[Turn]) -> tuple[Turn, ...]:
 
 def without_empty(turns: Iterable[Turn], *, blank: bool = False) -> tuple[Turn, ...]:
     """Without empty texts (``blank``: nor texts of white space only) and the turns that leaves empty."""
+
     def is_empty(block: Block) -> bool:
         return isinstance(block, Text) and not (block.text.strip() if blank else block.text)
 
