@@ -94,3 +94,40 @@ def test_a_picture_that_is_none_is_named(dialect: str, path: str, part: dict[str
     with pytest.raises(ClientError, match="no picture") as caught:
         read(dialect, path, {"messages": said} if dialect == "openai_chat" else {"input": said})
     assert caught.value.param == param
+
+
+MODALITIES = "generationConfig.responseModalities"
+
+
+@pytest.mark.parametrize("raw", [b'["AUDIO"]', b'["TEXT","AUDIO"]', b'["IMAGE"]'])
+def test_an_answer_that_is_no_text_is_refused(raw: bytes) -> None:
+    with pytest.raises(Unsupported) as refused:
+        refuse_foreign(ChatRequest(origin="x", model="m", ext=((MODALITIES, raw),), modalities_at=MODALITIES))
+    assert refused.value.param == MODALITIES
+
+
+@pytest.mark.parametrize(
+    ("name", "raw", "modalities_at"),
+    [
+        ("background", b"false", ""),
+        ("conversation", b"null", ""),
+        ("cachedContent", b'"of nobody here"', ""),
+        (MODALITIES, b'["TEXT","IMAGE"]', MODALITIES),
+        (MODALITIES, b"[]", MODALITIES),
+        (MODALITIES, b'["AUDIO"]', ""),
+    ],
+)
+def test_what_text_can_answer_is_not(name: str, raw: bytes, modalities_at: str) -> None:
+    elsewhere = frozenset({"background", "conversation"})
+    refuse_foreign(
+        ChatRequest(origin="x", model="m", ext=((name, raw),), elsewhere=elsewhere, modalities_at=modalities_at)
+    )
+
+
+def test_a_gemini_client_may_ask_for_sound() -> None:
+    request = read(
+        "gemini", "/v1beta/models/m:generateContent", GEMINI | {"generationConfig": {"responseModalities": ["AUDIO"]}}
+    )
+    with pytest.raises(Unsupported) as refused:
+        refuse_foreign(request)
+    assert refused.value.param == MODALITIES
