@@ -297,4 +297,8 @@ def _document_source(block: Document) -> Base64Out | UrlOut | FileOut | PlainOut
                 param=at,
             )
         return PlainOut(text)
+    if isinstance(source, Link) and source.media_type.startswith(("video/", "audio/")):
+        raise UnsupportedContent(
+            f"'{at}' is {source.media_type}, which the chosen model's API cannot take. Send a PDF or text.", param=at
+        )
     return _source(source, at)
