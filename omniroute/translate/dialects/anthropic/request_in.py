@@ -11,7 +11,19 @@ from msgspec import Raw
 
 from omniroute.errors import ClientError
 from omniroute.translate import reading
-from omniroute.translate.canonical import ChatRequest, Format, Json, Role, ServerTool, Thinking, Tool, ToolChoice, Turn
+from omniroute.translate.canonical import (
+    Block,
+    ChatRequest,
+    Format,
+    Json,
+    Opaque,
+    Role,
+    ServerTool,
+    Thinking,
+    Tool,
+    ToolChoice,
+    Turn,
+)
 from omniroute.translate.dialect import Asked, Peeked
 from omniroute.translate.dialects.anthropic import schema
 from omniroute.translate.dialects.anthropic.content_in import read_blocks, read_cache, read_texts, with_call_signatures
@@ -30,6 +42,11 @@ _MODES: Final[Mapping[str, Literal["auto", "required", "named", "none"]]] = Mapp
     {"auto": "auto", "any": "required", "tool": "named", "none": "none"}
 )
 _TIERS: Final = {"standard_only": "default"}
+
+_WORDS: Final[Mapping[str, str]] = MappingProxyType(
+    {"user": "metadata", "parallel": "tool_choice.disable_parallel_tool_use"}
+)
+_ELSEWHERE: Final = frozenset({"container"})
 
 
 def read_request(asked: Asked, peeked: Peeked) -> ChatRequest:
@@ -50,6 +67,8 @@ def read_request(asked: Asked, peeked: Peeked) -> ChatRequest:
     choice = body.tool_choice
     return ChatRequest(
         origin=ORIGIN,
+        words=_WORDS,
+        elsewhere=_ELSEWHERE,
         model=body.model,
         system=read_texts(body.system, "system"),
         turns=tuple(_turns(body.messages)),
@@ -82,7 +101,15 @@ def _turns(messages: list[schema.Message]) -> Iterator[Turn]:
         role = _ROLES.get(message.role)
         if role is None:
             raise wrong(f"{at}.role", "must be user or assistant")
-        yield Turn(role=role, blocks=with_call_signatures(read_blocks(message.content, f"{at}.content")), at=at)
+        blocks = with_call_signatures(read_blocks(message.content, f"{at}.content"))
+        yield Turn(role=role, blocks=tuple(map(_asked, blocks)) if role == "user" else blocks, at=at)
+
+
+def _asked(block: Block) -> Block:
+    """``block`` of a user's message; results of the vendor's own tools belong to the answer they are part of."""
+    if isinstance(block, Opaque) and not block.kind.endswith("_tool_result"):
+        return msgspec.structs.replace(block, asked=True)
+    return block
 
 
 def _tools(tools: list[Raw] | None) -> tuple[Tool | ServerTool, ...]:

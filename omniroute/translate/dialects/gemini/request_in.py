@@ -44,6 +44,24 @@ _WHOLE: Final = re.compile(rb"\.0+$")
 _NO_CONFIG: Final = GenerationConfig()
 _JSON: Final = "application/json"
 
+_WORDS: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "temperature": "generationConfig.temperature",
+        "top_p": "generationConfig.topP",
+        "top_k": "generationConfig.topK",
+        "seed": "generationConfig.seed",
+        "presence": "generationConfig.presencePenalty",
+        "frequency": "generationConfig.frequencyPenalty",
+        "logprobs": "generationConfig.responseLogprobs",
+        "top_logprobs": "generationConfig.logprobs",
+        "choices": "generationConfig.candidateCount",
+        "metadata": "labels",
+        "service_tier": "serviceTier",
+        "turns": "contents",
+    }
+)
+_ELSEWHERE: Final = frozenset({"cachedContent"})
+
 
 def read_request(asked: Asked, peeked: Peeked) -> ChatRequest:
     """The whole request; of a count, what is to be counted."""
@@ -62,6 +80,9 @@ def _canonical(told: GenerateContentRequest, ext: tuple[tuple[str, Json], ...], 
     choice = told.tool_config.function_calling_config if told.tool_config is not None else None
     return ChatRequest(
         origin=ORIGIN,
+        words=_WORDS,
+        elsewhere=_ELSEWHERE,
+        modalities_at="generationConfig.responseModalities",
         model=peeked.model,
         system=read_system(told.system_instruction),
         turns=read_turns(told.contents or []),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Final
 
 import msgspec
@@ -48,6 +50,17 @@ _OPTIONS: Final = frozenset(
 """Those that other dialects know, too."""
 MAX_EFFORT_CHARS: Final = 32
 
+_WORDS: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "temperature": "options.temperature",
+        "top_p": "options.top_p",
+        "top_k": "options.top_k",
+        "seed": "options.seed",
+        "presence": "options.presence_penalty",
+        "frequency": "options.frequency_penalty",
+    }
+)
+
 
 def read_request(asked: Asked, peeked: Peeked) -> ChatRequest:
     """The whole request. Raises ClientError naming the field."""
@@ -86,6 +99,7 @@ def _request(
     limit = integer(options.get("num_predict"), "options.num_predict", low=-(2**31), high=2**31 - 1)
     return ChatRequest(
         origin="ollama",
+        words=_WORDS,
         model=peeked.model,
         system=system,
         turns=turns,

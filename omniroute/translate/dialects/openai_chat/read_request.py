@@ -34,6 +34,7 @@ from omniroute.translate.dialects.openai_chat.schema import (
     KnownBody,
 )
 from omniroute.translate.notes import Unsupported
+from omniroute.translate.openai_bodies import PARAMETER_WORDS
 from omniroute.translate.reading import (
     MAX_SCHEMA_BYTES,
     MAX_STOPS,
@@ -75,6 +76,7 @@ def read_request(asked: Asked, peeked: Peeked) -> ChatRequest:
     legacy = told.functions is not None and bytes(told.tools) in _NULL
     return ChatRequest(
         origin=ORIGIN,
+        words=PARAMETER_WORDS,
         model=peeked.model,
         system=system,
         turns=turns,
