@@ -111,23 +111,32 @@ class Pair:
         Raises UpstreamError for an error under a success status; ValueError for what is no answer at all. A stream,
         though none was asked for, is one if not ``passed``.
         """
-        usage = None
-        try:
-            if passed and self.identity is not None and self.identity.scan_answer is not None:
-                failure, usage = self.identity.scan_answer(body)
-            else:
+        if passed:
+            return self._passed(body)
+        read_common = self.far.read_common_answer
+        response = None if read_common is None else read_common(body)
+        if response is None:
+            try:
                 failure = self.far.read_failure(body)
-        except ValueError:
-            if passed:
-                raise
-            return self._folded(body, context, quirks)
+            except ValueError:
+                return self._folded(body, context, quirks)
+            if failure is not None:
+                raise read_stream_error(failure)
+            response = self.far.read_answer(body, quirks)
+        return self._written(strip_tags_of_response(response, think=quirks.think_tags), context)
+
+    def _passed(self, body: bytes) -> Answer:
+        """``answer`` for a body that passes as it is, but for tags of ours."""
+        identity = self.identity
+        assert identity is not None
+        if identity.scan_answer is not None:
+            failure, usage = identity.scan_answer(body)
+        else:
+            failure = self.far.read_failure(body)
+            usage = identity.usage_of_body(body) if failure is None else Usage()
         if failure is not None:
             raise read_stream_error(failure)
-        if passed:
-            assert self.identity is not None
-            return Answer(strip_tags(body), self.identity.usage_of_body(body) if usage is None else usage)
-        response = strip_tags_of_response(self.far.read_answer(body, quirks), think=quirks.think_tags)
-        return self._written(response, context)
+        return Answer(strip_tags(body), usage)
 
     def core(
         self, context: AnswerContext, peeked: Peeked, quirks: Quirks, *, passed: bool, max_event_bytes: int
@@ -182,17 +191,22 @@ class Pair:
         return self._written(folder.response(), context)
 
     def _written(self, response: ChatResponse, context: AnswerContext) -> Answer:
-        failed = next((c.finish for c in response.candidates if c.finish and c.finish.reason == "error"), None)
-        if failed is not None:
-            raise UpstreamError(
-                f"The provider ended its answer with '{failed.raw}'{': ' if failed.detail else ''}{failed.detail}.",
-                error_class="in_band_error",
-                answered=True,
-                code="upstream_error",
-            )
-        response = _named(response, self._call_prefix(context))
-        if context.learn is not None:
-            learn_answer(response, self.upstream.name, context.learn)
+        called = False
+        for candidate in response.candidates:
+            failed = candidate.finish
+            if failed is not None and failed.reason == "error":
+                raise UpstreamError(
+                    f"The provider ended its answer with '{failed.raw}'{': ' if failed.detail else ''}{failed.detail}.",
+                    error_class="in_band_error",
+                    answered=True,
+                    code="upstream_error",
+                )
+            for block in candidate.blocks:
+                called = called or isinstance(block, ToolCall)
+        if called:
+            response = _named(response, self._call_prefix(context))
+            if context.learn is not None:
+                learn_answer(response, self.upstream.name, context.learn)
         return Answer(self.near.write_answer(response, context), response.usage)
 
 

@@ -212,8 +212,14 @@ def _cleaned(value: Block) -> Block:
 
 def strip_tags_of_response(response: ChatResponse, *, think: bool) -> ChatResponse:
     """A whole answer without internal tags and, with ``think``, with ``<think>`` text as reasoning: as in a stream."""
-    if not any(_is_tagged(block, think) for candidate in response.candidates for block in candidate.blocks):
-        return response
+    for candidate in response.candidates:
+        for block in candidate.blocks:
+            if isinstance(block, Text | Reasoning | Refusal) and "<" in block.text and _is_tagged(block.text, think):
+                return _stripped(response, think)
+    return response
+
+
+def _stripped(response: ChatResponse, think: bool) -> ChatResponse:
     stage, folder = TagStage(think=think), Folder()
     for event in unfold(response):
         for one in stage.apply(event):
@@ -222,10 +228,8 @@ def strip_tags_of_response(response: ChatResponse, *, think: bool) -> ChatRespon
     return msgspec.structs.replace(response, candidates=stripped.candidates)
 
 
-def _is_tagged(block: Block, think: bool) -> bool:
-    if not isinstance(block, Text | Reasoning | Refusal) or "<" not in block.text:
-        return False
-    return any(begun.decode() in block.text for begun in CERTAIN) or (think and THINK.decode() in block.text)
+def _is_tagged(text: str, think: bool) -> bool:
+    return any(begun.decode() in text for begun in CERTAIN) or (think and THINK.decode() in text)
 
 
 def strip_tags(body: bytes) -> bytes:

@@ -4,6 +4,7 @@ from typing import Final
 
 from omniroute.translate.dialect import EVENT_STREAM, ClientSide, Counting, Dialect, Endpoint, Identity, UpstreamSide
 from omniroute.translate.dialects.anthropic.answer import read_answer, write_answer
+from omniroute.translate.dialects.anthropic.common_answer import read_common_answer
 from omniroute.translate.dialects.anthropic.counting import read_count, write_count_answer
 from omniroute.translate.dialects.anthropic.decoder import SHAPES, Decoder
 from omniroute.translate.dialects.anthropic.encoder import Encoder
@@ -44,6 +45,7 @@ DIALECT: Final = Dialect(
         decoder=Decoder,
         read_answer=read_answer,
         read_failure=read_failure,
+        read_common_answer=read_common_answer,
         counting=Counting(write_request=write_count, read_answer=read_count),
     ),
     identity=Identity(
