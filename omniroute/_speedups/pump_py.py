@@ -17,14 +17,20 @@ class Translator(Protocol):
     What it raises ends its pump with MALFORMED (the exception's type in ``detail``) and harms no other link.
     """
 
-    done: bool
-    """The end mark was seen: the pump finishes now, whatever follows in the body."""
+    @property
+    def done(self) -> bool:
+        """The end mark was seen: the pump finishes now, whatever follows in the body."""
+        ...
 
-    finished: bool
-    """Every choice has its finish reason: silence for ``after_finish_s`` is now a normal end, not a stall."""
+    @property
+    def finished(self) -> bool:
+        """Every choice has its finish reason: silence for ``after_finish_s`` is now a normal end, not a stall."""
+        ...
 
-    overflow: bool
-    """An event grew beyond the translator's own bound: the pump ends with TOO_LARGE."""
+    @property
+    def overflow(self) -> bool:
+        """An event grew beyond the translator's own bound: the pump ends with TOO_LARGE."""
+        ...
 
     def feed(self, data: bytes) -> bytes:
         """What may go to the client now. Whole events only, so that the pump may add a comment or an error after it."""

@@ -17,6 +17,7 @@ from omniroute.storage.responses import Responses
 from omniroute.storage.snapshot import NoWorkers, Publisher
 from omniroute.storage.store import Store, open_store
 from omniroute.telemetry.exposition import render
+from omniroute.telemetry.losses import LossCounter
 
 if TYPE_CHECKING:
     from starlette.applications import Starlette
@@ -27,9 +28,10 @@ if TYPE_CHECKING:
 class ControlFacts:
     """What the admin app is told of the gateway at this instant (``admin.Facts``)."""
 
-    def __init__(self, shared: Shared, drain: Drain) -> None:
+    def __init__(self, shared: Shared, drain: Drain, losses: LossCounter) -> None:
         self._shared = shared
         self._drain = drain
+        self._losses = losses
 
     def snapshot_epoch(self) -> int:
         """Number of the snapshot in force."""
@@ -46,7 +48,7 @@ class ControlFacts:
 
     def metrics(self) -> bytes:
         """The metrics page."""
-        return render(self._shared, self._drain.state)
+        return render(self._shared, self._drain.state, self._losses.readings())
 
 
 class Control:
@@ -83,10 +85,11 @@ async def open_control(
         given_key=Secret(master_key),
         random_bytes=os.urandom,
     ) as store:
-        drain = Drain(paths.rings, Ledger(store.database))
+        losses = LossCounter(Ledger(store.database))
+        drain = Drain(paths.rings, losses)
         responses = Responses(paths.rings, store.database, store.vault, time.time)
         try:
-            yield Control(store, publisher, drain, ControlFacts(shared, drain), responses)
+            yield Control(store, publisher, drain, ControlFacts(shared, drain, losses), responses)
             await responses.collect()
         finally:
             responses.close()

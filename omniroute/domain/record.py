@@ -54,3 +54,6 @@ class AttemptRecord(msgspec.Struct, frozen=True, array_like=True):
     """The snapshot it ran under."""
     losses: str = ""
     """What a translation between dialects lost, as ``action:field`` with semicolons."""
+    client_dialect: str = ""
+    dialect: str = ""
+    """The upstream's."""

@@ -33,3 +33,5 @@ class Summary(msgspec.Struct, frozen=True):
     events: int = 0
     losses: str = ""
     """What a translation between dialects lost, as ``action:field`` with semicolons."""
+    grammar: str = ""
+    """Of a translated stream that was checked: ``ok``, or the rule it broke; "" if it was not."""

@@ -61,6 +61,8 @@ class Book:
                 request.peeked.model,
                 request.snapshot.epoch,
                 translation(served.notes, RECORD_BYTES) if served.notes else "",
+                request.door.name,
+                connection.dialect,
             ),
         )
 

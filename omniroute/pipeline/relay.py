@@ -22,7 +22,7 @@ from omniroute.pipeline.failures import not_an_answer, upstream_failed
 from omniroute.pipeline.record import Book
 from omniroute.pipeline.values import Encoded, PipelineOptions, Request, Served
 from omniroute.ports import ClientGone, Exchange, Reply
-from omniroute.translate import Answer, Flow, open_flow
+from omniroute.translate import Answer, Flow, InspectedFlow, Inspection, open_flow
 from omniroute.wire import PumpLimits, Wire, WireError
 
 CLIENT_LEFT: Final = frozenset({Status.WATCHED_GONE, Status.SINK_BROKEN, Status.SINK_STALLED})
@@ -40,8 +40,8 @@ class Delivery:
     """One attempt's answer on its way. The book is closed before the last byte goes out."""
 
     __slots__ = (
-        "_book", "_encoded", "_exchange", "_options", "_reply", "_request", "_served", "_source", "_timeouts",
-        "_total_at",
+        "_book", "_encoded", "_exchange", "_inspection", "_options", "_reply", "_request", "_served", "_source",
+        "_timeouts", "_total_at",
     )  # fmt: skip
 
     def __init__(
@@ -65,6 +65,7 @@ class Delivery:
         self._total_at = total_at
         self._book = book
         self._options = options
+        self._inspection: Inspection | None = None
 
     async def explanation(self) -> bytes:
         """The body of an error answer, b"" if too large or broken off: its status says enough. Raises ClientGone."""
@@ -167,7 +168,7 @@ class Delivery:
         identity, framing = encoded.pair.identity, encoded.pair.far.framing
         if encoded.passed and framing == "sse" and first[:1] == b"{" and identity and identity.unfold is None:
             encoded = self._understand()
-        return open_flow(
+        flow = open_flow(
             encoded.pair,
             context_of(request, self._served, encoded),
             request.peeked,
@@ -175,6 +176,10 @@ class Delivery:
             passed=encoded.passed,
             max_event_bytes=MAX_EVENT_BYTES,
         )
+        if not self._served.checked or encoded.passed:
+            return flow
+        self._inspection = Inspection(request.door.client, MAX_EVENT_BYTES)
+        return InspectedFlow(flow, self._inspection)
 
     def _limits(self) -> PumpLimits:
         client = self._request.door.client
@@ -274,6 +279,9 @@ class Delivery:
             served.error_class = error.error_class
             more += flow.fail(error, whole=status is Status.OK)
         served.bytes_out += len(more)
+        if self._inspection is not None:
+            self._inspection.end()
+            served.grammar = self._inspection.verdict
         self._book.close()
         if more:
             tail = tail.removesuffix(reply.last_chunk) + reply.frame(more) + reply.last_chunk
@@ -299,6 +307,8 @@ class Delivery:
     def _read_along(self, flow: Flow) -> None:
         self._served.events = flow.reader.events
         self._served.usage = flow.usage
+        if self._inspection is not None:
+            self._served.grammar = self._inspection.verdict
         for reason in flow.lost:  # too late for the head: the record and the log have it
             if self._served.notes is not None:
                 self._served.notes.add("finish_reason", "approximated", f"nobody knows what '{reason}' means")

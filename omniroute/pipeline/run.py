@@ -34,6 +34,7 @@ class Pipeline:
 
     __slots__ = (
         "_attempts",
+        "_check_every",
         "_configuration",
         "_keeper",
         "_memory",
@@ -65,6 +66,7 @@ class Pipeline:
         self._memory = Memory()
         self._series = secrets.token_hex(8)
         self._serial = 0
+        self._check_every = options.check_every
         self._attempts = Attempts(journal, upstream, shared, options)
 
     async def chat(self, door: Door, incoming: Incoming, reply: Reply) -> None:
@@ -160,7 +162,10 @@ class Pipeline:
 
     def _served(self, target: Target, number: int, lost_s: float) -> Served:
         self._serial += 1
-        return Served(target, number, f"{self._series}{self._serial:08x}", trio.current_time(), time.time(), lost_s)
+        return Served(
+            target, number, f"{self._series}{self._serial:08x}", trio.current_time(), time.time(), lost_s,
+            checked=self._check_every > 0 and self._serial % self._check_every == 0,
+        )  # fmt: skip
 
     async def listing(self, listing: Listing, incoming: Incoming, reply: Reply) -> None:
         """Answer from the configuration: what this caller can really call, in the words of the listing's dialect."""

@@ -52,5 +52,5 @@ class Story:
             self.status or served.status, served.number, self.streamed, total_ms, first_token_ms,
             (served.started_at - received_at - served.lost_s) * 1000,
             served.usage.input_total, served.usage.output_total, served.bytes_out, self.epoch, served.events,
-            translation(served.notes) if served.notes else "",
+            translation(served.notes) if served.notes else "", served.grammar,
         )  # fmt: skip

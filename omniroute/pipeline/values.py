@@ -25,6 +25,9 @@ class PipelineOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     head_silence_s: Annotated[float, msgspec.Meta(ge=0.05, le=10.0)] = 0.2
     """Clients that wait for the head of a stream get it, with its first events, after this silence before the first
     content (0.05 to 10 s). From then on no other connection can be tried."""
+    check_every: Annotated[int, msgspec.Meta(ge=0, le=1_000_000)] = 1000
+    """Of each worker's attempts every so many is checked, if its answer is a translated stream, against the grammar of
+    the client's dialect (0: none). Broken rules are counted and logged, never content; the stream is not changed."""
 
 
 FORWARDED: Final = (b"idempotency-key",)
@@ -150,3 +153,7 @@ class Served(msgspec.Struct):
     error_class: str = ""
     notes: Notes | None = None
     """What the translation lost; None where bytes pass."""
+    checked: bool = False
+    """A translated stream is held against its grammar."""
+    grammar: str = ""
+    """What that found (``translate.Inspection.verdict``); "" if nothing was checked."""

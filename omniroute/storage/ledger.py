@@ -54,7 +54,8 @@ class OutcomeTotal(msgspec.Struct, frozen=True, array_like=True):
 _COLUMNS: Final = """
 attempt_id, request_id, key_id, provider, connection_id, model, started_epoch_s, attempt, outcome, status, error_class,
 input_total, cache_read, cache_write_5m, cache_write_1h, output_total, reasoning, audio_in, audio_out, usage_known,
-connect_ms, head_ms, first_token_ms, total_ms, bytes_in, bytes_out, streamed, requested_model, epoch, losses
+connect_ms, head_ms, first_token_ms, total_ms, bytes_in, bytes_out, streamed, requested_model, epoch, losses,
+client_dialect, dialect
 """
 """In the order of ``AttemptRecord``'s fields, those of ``Usage`` in its place."""
 
@@ -62,7 +63,7 @@ _USAGE: Final = slice(11, 20)
 
 _INSERT: Final = f"""
 INSERT INTO attempts ({_COLUMNS})
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (attempt_id) DO NOTHING
 """
 # Not INSERT OR IGNORE: that would also drop, unseen, a row that breaks any other constraint.
@@ -178,6 +179,8 @@ def _values(record: AttemptRecord) -> tuple[str | float, ...]:
         record.requested_model,
         record.epoch,
         record.losses,
+        record.client_dialect,
+        record.dialect,
     )
 
 

@@ -14,7 +14,7 @@ import trio
 from omniroute.domain import AttemptRecord, Summary
 from omniroute.ports import Journal
 from omniroute.telemetry.log import Log
-from omniroute.telemetry.metrics import RequestMeter
+from omniroute.telemetry.metrics import CHECKED, RequestMeter
 
 PERIOD_S: Final = 0.05
 MAX_WAITING: Final = 4096
@@ -66,6 +66,11 @@ class Afterwards:
         for ended in requests:
             meter.request(ended)
             log.request(ended)
+            if ended.grammar not in ("", CHECKED[0]):
+                log.error(
+                    "stream_breaks_its_grammar", request_id=ended.request_id, path=ended.path, provider=ended.provider,
+                    model=ended.model, rule=ended.grammar,
+                )  # fmt: skip
         return bool(self._requests or self._attempts)
 
 

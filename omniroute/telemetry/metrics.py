@@ -90,9 +90,18 @@ FIRST_TOKEN: Final = Family(
 OVERHEAD: Final = Family(
     "overhead", "Of a request's time, what the gateway itself took.", 128, kind="histogram", bounds_ms=_SHORT_MS
 )
+CHECKED: Final = ("ok", "broken")
+CHECKS: Final = Family(
+    "stream_checks",
+    "Translated streams checked against the grammar of the client's dialect, by result.",
+    160,
+    label="result",
+    values=CHECKED,
+)
 
 FAMILIES: Final = (
     REQUESTS, ATTEMPTS, UPSTREAM, TOKEN_COUNT, USAGE_UNKNOWN, BYTES, EVENTS, CONNECTIONS, TOTAL, FIRST_TOKEN, OVERHEAD,
+    CHECKS,
 )  # fmt: skip
 
 _OUTCOME_INDEX: Final = {outcome: index for index, outcome in enumerate(OUTCOMES)}
@@ -120,6 +129,8 @@ class RequestMeter:
         self._observe(OVERHEAD, ended.overhead_ms)
         if ended.events:
             self._add(self._slot, EVENTS.cell, ended.events)
+        if ended.grammar:
+            self._add(self._slot, CHECKS.cell + (ended.grammar != CHECKED[0]))
         if ended.streamed:
             self._observe(FIRST_TOKEN, ended.first_token_ms)
 

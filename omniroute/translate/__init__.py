@@ -27,6 +27,7 @@ from omniroute.translate.dialect import (
     UpstreamSide,
 )
 from omniroute.translate.flow import Flow
+from omniroute.translate.inspection import InspectedFlow, Inspection
 from omniroute.translate.notes import Note, Notes, Unsupported, UnsupportedContent
 from omniroute.translate.openai_bodies import error_body
 from omniroute.translate.pairing import Answer, Pair
@@ -55,6 +56,8 @@ __all__ = [
     "Flow",
     "History",
     "Identity",
+    "InspectedFlow",
+    "Inspection",
     "Listed",
     "Listing",
     "Note",

@@ -20,9 +20,12 @@ NO_RESULT: Final = "The tool gave no result."
 
 def merged(turns: Iterable[Turn]) -> tuple[Turn, ...]:
     """Neighbouring turns of one role as one: blocks one after another, never glued. System turns stay apart."""
+    listed = tuple(turns)
+    if not _has_neighbours(listed):
+        return listed
     out: list[Turn] = []
     blocks: list[Block] = []  # of the last turn: joined once, since a client may send any number of turns
-    for turn in turns:
+    for turn in listed:
         if out and out[-1].role == turn.role != "system":
             blocks += turn.blocks
             continue
@@ -38,11 +41,17 @@ def merged(turns: Iterable[Turn]) -> tuple[Turn, ...]:
 def without_empty(turns: Iterable[Turn], *, blank: bool = False) -> tuple[Turn, ...]:
     """Without empty texts (``blank``: nor texts of white space only) and the turns that leaves empty."""
 
-    def says(block: Block) -> bool:
-        return not isinstance(block, Text) or bool(block.text.strip() if blank else block.text)
+    def is_empty(block: Block) -> bool:
+        return isinstance(block, Text) and not (block.text.strip() if blank else block.text)
 
-    kept = (msgspec.structs.replace(turn, blocks=tuple(filter(says, turn.blocks))) for turn in turns)
-    return tuple(turn for turn in kept if turn.blocks)
+    out: list[Turn] = []
+    for turn in turns:
+        blocks = turn.blocks
+        if any(map(is_empty, blocks)):
+            blocks = tuple(block for block in blocks if not is_empty(block))
+        if blocks:
+            out.append(turn if blocks is turn.blocks else msgspec.structs.replace(turn, blocks=blocks))
+    return tuple(out)
 
 
 def paired(turns: Iterable[Turn], notes: Notes, *, in_call_order: bool = False) -> tuple[Turn, ...]:
@@ -60,16 +69,20 @@ def paired(turns: Iterable[Turn], notes: Notes, *, in_call_order: bool = False) 
     out: list[Turn] = []
     waiting: list[ToolCall] = []
     serial = 0
-    for turn in _gathered(turns):
+    listed = tuple(turns)
+    for turn in _gathered(listed) if _has_neighbours(listed) else listed:
         if turn.role == "assistant":
             if waiting:
                 out.append(Turn(role="user", blocks=_answers((), waiting, notes, in_call_order), at=out[-1].at))
             named = _with_ids(turn, serial)
-            serial += sum(isinstance(block, ToolCall) for block in turn.blocks)
             waiting = [block for block in named.blocks if isinstance(block, ToolCall)]
+            serial += len(waiting)
             out.append(named)
         elif turn.role == "user":
             results = [block for block in turn.blocks if isinstance(block, ToolResult)]
+            if turn.blocks and not (results or waiting):
+                out.append(turn)
+                continue
             rest = tuple(block for block in turn.blocks if not isinstance(block, ToolResult))
             blocks = _answers(results, waiting, notes, in_call_order) + rest
             waiting = []
@@ -80,6 +93,16 @@ def paired(turns: Iterable[Turn], notes: Notes, *, in_call_order: bool = False) 
     if waiting:
         out.append(Turn(role="user", blocks=_answers((), waiting, notes, in_call_order), at=out[-1].at))
     return tuple(out)
+
+
+def _has_neighbours(turns: Sequence[Turn]) -> bool:
+    """Whether two turns of one side follow each other: in most conversations none do."""
+    last = ""
+    for turn in turns:
+        if turn.role == last:
+            return True
+        last = turn.role
+    return False
 
 
 def _gathered(turns: Iterable[Turn]) -> Iterator[Turn]:
@@ -127,6 +150,7 @@ def _with_ids(turn: Turn, serial: int) -> Turn:
     """Calls of ``turn`` with ids, all different. Invented ones depend on the call's place only."""
     seen: set[str] = set()
     blocks: list[Block] = []
+    changed = False
     for block in turn.blocks:
         if isinstance(block, ToolCall):
             call_id = block.call_id
@@ -134,10 +158,11 @@ def _with_ids(turn: Turn, serial: int) -> Turn:
                 call_id = f"{block.call_id or 'call'}_{serial + len(seen)}"
                 blocks.append(msgspec.structs.replace(block, call_id=call_id))
                 seen.add(call_id)
+                changed = True
                 continue
             seen.add(call_id)
         blocks.append(block)
-    return msgspec.structs.replace(turn, blocks=tuple(blocks))
+    return msgspec.structs.replace(turn, blocks=tuple(blocks)) if changed else turn
 
 
 def _answers(

@@ -230,7 +230,7 @@ class UpstreamSide(msgspec.Struct, frozen=True, kw_only=True):
     read_failure: Callable[[bytes], bytes | None]
     """The error (JSON, for ``read_stream_error``) that a body under a success status is, None for an answer.
     Raises ValueError: neither."""
-    read_common_answer: Callable[[bytes], ChatResponse | None] | None = None
+    read_plain_answer: Callable[[bytes], ChatResponse | None] | None = None
     """``read_failure`` and ``read_answer`` in one go for the answers that most are; it declines (None) all others."""
     counting: Counting | None = None
     models_path: str = "/models"
@@ -253,6 +253,8 @@ class Identity(msgspec.Struct, frozen=True, kw_only=True):
     """Client headers the upstream gets to see, beside those of all dialects."""
     hide: Callable[[bytes, Peeked], bool] | None = None
     """Whether an event's data is there only because the gateway asked for it, and not for the client."""
+    foreign: Callable[[bytes], bool] | None = None
+    """Whether a body repeats what another upstream said and this dialect's would refuse: then it does not pass."""
     unfold: Callable[[bytes], bytes | None] | None = None
     """A whole answer, sent where a stream was asked for, as the stream it should have been; None: it is not one."""
     flow: Callable[[Peeked, str], Flow] | None = None

@@ -15,16 +15,30 @@ from omniroute.errors import UpstreamError
 class Reader(Protocol):
     """What a pump feeds (a ``pump_py.Translator``), with what is asked of it afterwards."""
 
-    done: bool
-    """The end mark, or a failure, has gone by: nothing more is wanted of the upstream."""
-    finished: bool
-    """Every choice has its end; only the stream's own may be missing."""
-    overflow: bool
-    """An event was larger than the bound; it and what follows is dropped."""
-    cut: bool
-    """After ``finish``: the last event was incomplete and was dropped."""
-    events: int
-    """Events with data so far."""
+    @property
+    def done(self) -> bool:
+        """The end mark, or a failure, has gone by: nothing more is wanted of the upstream."""
+        ...
+
+    @property
+    def finished(self) -> bool:
+        """Every choice has its end; only the stream's own may be missing."""
+        ...
+
+    @property
+    def overflow(self) -> bool:
+        """An event was larger than the bound; it and what follows is dropped."""
+        ...
+
+    @property
+    def cut(self) -> bool:
+        """After ``finish``: the last event was incomplete and was dropped."""
+        ...
+
+    @property
+    def events(self) -> int:
+        """Events with data so far."""
+        ...
 
     def feed(self, data: bytes) -> bytes:
         """The client's bytes for every event completed by ``data``."""

@@ -39,18 +39,19 @@ GEMINI_NAME: Final = Rule(r"[a-zA-Z_][a-zA-Z0-9_.-]*", 64)
 class Renamer:
     """Fits names (or ids) of one request to a rule, each to one of its own, and remembers how to get back."""
 
-    __slots__ = ("_given", "_pattern", "_restored", "_rule", "_taken")
+    __slots__ = ("_given", "_match", "_restored", "_rule", "_taken")
 
     def __init__(self, rule: Rule, reserved: Iterable[str] = ()) -> None:
         """``reserved``: names the request also uses; one that fits keeps itself, whoever is asked for first."""
         self._rule = rule
-        self._pattern = re.compile(rule.pattern)
+        self._match = re.compile(rule.pattern).fullmatch
         self._given: dict[str, str] = {}
         self._taken: set[str] = set()
         self._restored: dict[str, str] = {}
         for name in reserved:
-            if self._accepts(name):
-                self.fit(name)
+            if name not in self._taken and self._accepts(name):
+                self._given[name] = name
+                self._taken.add(name)
 
     def fit(self, name: str) -> str:
         """``name`` itself if the rule takes it; else what stands for it, the same each time, never another's."""
@@ -70,7 +71,7 @@ class Renamer:
         return self._restored
 
     def _accepts(self, name: str) -> bool:
-        return len(name) <= self._rule.most and self._pattern.fullmatch(name) is not None
+        return len(name) <= self._rule.most and self._match(name) is not None
 
     def _free(self, name: str) -> str:
         salt = 0

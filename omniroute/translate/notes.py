@@ -14,6 +14,12 @@ Severity = Literal["info", "warning"]
 
 MAX_NOTES = 256
 """Of one conversion; a request that loses more says the first of them and how many there were."""
+MAX_INFOS = MAX_NOTES // 2
+"""The rest of the places is for warnings: whatever makes no difference must not hide what does from a strict client."""
+MAX_FIELD_CHARS = 200
+"""Paths hold names that clients made up."""
+MAX_NAMED = 20
+"""Fields that a refusal names."""
 
 
 class Note(msgspec.Struct, frozen=True):
@@ -54,23 +60,27 @@ class Notes:
         return len(self._found) + self._dropped
 
     def add(self, field: str, action: Action, reason: str, *, info: bool = False) -> None:
-        """Note a loss. ``info``: it is not expected to change the answer. Over ``MAX_NOTES`` it is only counted."""
+        """Note a loss. ``info``: it is not expected to change the answer. Over the bounds it is only counted."""
+        field = field[:MAX_FIELD_CHARS]
         key = (field, action)
-        if key not in self._found and len(self._found) >= MAX_NOTES:
+        known = self._found.get(key)
+        if known is None and len(self._found) >= (MAX_INFOS if info else MAX_NOTES):
             self._dropped += 1
-            return
-        self._found.setdefault(key, Note(field, action, "info" if info else "warning", reason))
+        elif known is None or (known.severity == "info" and not info):
+            self._found[key] = Note(field, action, "info" if info else "warning", reason)
 
     def warnings(self) -> tuple[Note, ...]:
         """Those that a strict client does not accept."""
         return tuple(note for note in self if note.severity == "warning")
 
     def refuse_if_strict(self) -> None:
-        """Raise ``Unsupported`` naming every field that would be lost."""
-        lost = self.warnings()
+        """Raise ``Unsupported`` naming the fields that would be lost."""
+        lost = list(dict.fromkeys(note.field for note in self.warnings()))
         if lost:
-            fields = ", ".join(note.field for note in lost)
+            fields = ", ".join(lost[:MAX_NAMED])
+            if len(lost) > MAX_NAMED:
+                fields += f" and {len(lost) - MAX_NAMED} more"
             raise Unsupported(
                 f"Strict mode: the chosen model cannot take {fields}. Leave it out, or send no X-OmniRoute-Strict.",
-                param=lost[0].field,
+                param=lost[0],
             )

@@ -73,12 +73,15 @@ class Pair:
         return self.identity is not None
 
     def passes(self, body: bytes, quirks: Quirks) -> bool:
-        """Whether bytes may go on as they are, both ways: same dialect, as its clients know it, no carrier of ours.
+        """Whether bytes may go on as they are, both ways: same dialect, as its clients know it, nothing foreign in it.
 
         Mistral's part arrays, ``<think>`` in the text and answers spread over several choices are no such thing: they
         go through the hub.
         """
-        return self.identity is not None and not (_own_way(quirks) or jsonspan.holds(body, CARRIER))
+        identity = self.identity
+        if identity is None or _own_way(quirks) or jsonspan.holds(body, CARRIER):
+            return False
+        return identity.foreign is None or not identity.foreign(body)
 
     def request(
         self,
@@ -113,8 +116,8 @@ class Pair:
         """
         if passed:
             return self._passed(body)
-        read_common = self.far.read_common_answer
-        response = None if read_common is None else read_common(body)
+        read_plain = self.far.read_plain_answer
+        response = None if read_plain is None else read_plain(body)
         if response is None:
             try:
                 failure = self.far.read_failure(body)

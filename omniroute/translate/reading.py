@@ -104,7 +104,9 @@ def _misshapen(error: msgspec.ValidationError, at: str) -> ClientError:
 
 def number(raw: msgspec.Raw | Json | None, at: str, *, low: float = -1e6, high: float = 1e6) -> Json | None:
     """A number as it was spelled; None for null or absent. Raises ClientError for anything else or out of range."""
-    text = bytes(raw or b"").strip(b" \t\r\n")
+    if not raw:
+        return None
+    text = bytes(raw).strip(b" \t\r\n")
     if text in (b"", b"null"):
         return None
     if len(text) > MAX_NUMBER_CHARS or _NUMBER.fullmatch(text) is None or not low <= float(text) <= high:
@@ -114,6 +116,8 @@ def number(raw: msgspec.Raw | Json | None, at: str, *, low: float = -1e6, high: 
 
 def integer(raw: msgspec.Raw | Json | None, at: str, *, low: int = -(2**63), high: int = 2**63 - 1) -> Json | None:
     """The same for a whole number."""
+    if not raw:
+        return None
     text = number(raw, at, low=float("-inf"), high=float("inf"))
     if text is not None and (not text.lstrip(b"-").isdigit() or not low <= int(text) <= high):
         raise ClientError(f"'{at}' must be a whole number from {low} to {high}.", param=at, code="invalid_value")

@@ -105,10 +105,12 @@ class Recorder:
 def learn_answer(response: ChatResponse, origin: str, learn: Learn) -> None:
     """The same of a whole answer of ``origin``'s dialect."""
     for candidate in response.candidates:
+        calls = [block for block in candidate.blocks if isinstance(block, ToolCall)]
+        if not calls:
+            continue
         said = tuple(b for b in candidate.blocks if isinstance(b, Reasoning) and (b.signature or b.data))
         if sum(len(block.text) for block in said) > MAX_TEXT_BYTES:
             continue
-        calls = [block for block in candidate.blocks if isinstance(block, ToolCall)]
         for call in calls[:MAX_CALLS]:
             _tell(learn, call.call_id, origin, call.signature, said)
 

@@ -33,6 +33,7 @@ from omniroute.translate.tagged_text import CERTAIN, CLOSING, END_THINK, OPENING
 
 INTERNAL: Final = (OPENING, CLOSING)
 
+_SAID: Final = (Text, Reasoning, Refusal)
 _HALF: Final = b"omn"
 _TAGGED: Final = re.compile(rb"(?:<|\\u003[cC])(?:\\?/|\\u002[fF])?omn")
 _TEXT_MEMBERS: Final = frozenset(
@@ -213,13 +214,10 @@ def _cleaned(value: Block) -> Block:
 def strip_tags_of_response(response: ChatResponse, *, think: bool) -> ChatResponse:
     """A whole answer without internal tags and, with ``think``, with ``<think>`` text as reasoning: as in a stream."""
     for candidate in response.candidates:
-        for block in candidate.blocks:
-            if isinstance(block, Text | Reasoning | Refusal) and "<" in block.text and _is_tagged(block.text, think):
-                return _stripped(response, think)
-    return response
-
-
-def _stripped(response: ChatResponse, think: bool) -> ChatResponse:
+        if any(_is_tagged(block, think) for block in candidate.blocks):
+            break
+    else:
+        return response
     stage, folder = TagStage(think=think), Folder()
     for event in unfold(response):
         for one in stage.apply(event):
@@ -228,8 +226,10 @@ def _stripped(response: ChatResponse, think: bool) -> ChatResponse:
     return msgspec.structs.replace(response, candidates=stripped.candidates)
 
 
-def _is_tagged(text: str, think: bool) -> bool:
-    return any(begun.decode() in text for begun in CERTAIN) or (think and THINK.decode() in text)
+def _is_tagged(block: Block, think: bool) -> bool:
+    if not isinstance(block, _SAID) or "<" not in block.text:
+        return False
+    return any(begun.decode() in block.text for begun in CERTAIN) or (think and THINK.decode() in block.text)
 
 
 def strip_tags(body: bytes) -> bytes:

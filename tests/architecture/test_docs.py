@@ -106,6 +106,8 @@ def test_every_metric_and_log_field_is_in_the_operations_page() -> None:
         shared = Shared(file.fileno(), create=True)
         text = exposition.render(shared, DrainState()).decode()
     families = set(re.findall(r"^# TYPE (\w+) ", text, re.M))
+    for source in (ROOT / "omniroute").rglob("*.py"):
+        families |= {f"omniroute_{name}" for name in re.findall(r'\bReading\(\s*"(\w+)"', source.read_text())}
     assert len(families) > 15
     assert sorted(family for family in families if f"`{family}" not in page) == []
     assert [field for field in Summary.__struct_fields__ if f"`{field}`" not in page] == []

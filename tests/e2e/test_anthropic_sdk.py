@@ -1,84 +1,30 @@
-"""The vendor's own client, unchanged, against the whole gateway in front of every kind of upstream."""
+"""The `anthropic` package, unchanged, against the whole gateway in front of every kind of upstream: what is said and seen."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterator
-from typing import TypeVar
+import asyncio  # noqa: TID251 - most users of the asynchronous client run it under asyncio
+from collections.abc import Iterator
 
+import anthropic
 import msgspec
+import pydantic
 import pytest
 import trio
+from anthropic.types import Message
 
-from omniroute.mock import Mock, MockOptions, running
-from tests.e2e.standing import Row, Standing
+from tests.e2e.standing import Standing
+from tests.e2e.upstreams import PIXEL, TEXT, Upstream, checked
 
-anthropic = pytest.importorskip("anthropic", reason="the vendor's SDK is not installed")
-
-Result = TypeVar("Result")
-
-UPSTREAMS = {"anthropic": "/v1", "openai_chat": "/v1", "openai_responses": "/v1", "gemini": "/v1beta", "ollama": ""}
-"""Dialects, and what of the mock's URL belongs to a connection's."""
-TEXT = "What is  the weather in Paris, Zürich and 東京?"
 SAID = [{"role": "user", "content": TEXT}]
-TOOL = {
-    "name": "weather",
-    "description": "The weather of a city",
-    "input_schema": {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]},
-}
-CLOCK = {"name": "clock", "input_schema": {"type": "object", "properties": {}}}
-PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+PDF = "JVBERi0xLjQKJSVFT0YK"
+WAYS = pytest.mark.parametrize("streamed", [False, True], ids=["whole", "streamed"])
 
 
-class House:
-    """A provider of one dialect, behind the gateway, and the client that asks for its models."""
+class Forecast(pydantic.BaseModel):
+    """What is asked for as a document."""
 
-    def __init__(self, gateway: Standing, mock: Mock, provider: str, dialect: str, client: anthropic.Anthropic) -> None:
-        self.gateway = gateway
-        self.mock = mock
-        self.provider = provider
-        self.dialect = dialect
-        self.client = client
-        """In a thread: asynchronous generators of the SDK's are left to the garbage collector, of which Trio warns."""
-
-    def model(self, script: str = "echo") -> str:
-        return f"{self.provider}/{script}"
-
-    async def run(self, work: Callable[[anthropic.Anthropic], Result]) -> Result:
-        return await trio.to_thread.run_sync(work, self.client)
-
-    async def create(self, script: str = "echo", **asked: object) -> anthropic.types.Message:
-        told = {"messages": SAID, "max_tokens": 4000, **asked}
-        return await self.run(lambda client: client.messages.create(model=self.model(script), **told))
-
-    async def stream(self, script: str = "echo", **asked: object) -> anthropic.types.Message:
-        told = {"messages": SAID, "max_tokens": 4000, **asked}
-
-        def work(client: anthropic.Anthropic) -> anthropic.types.Message:
-            with client.messages.stream(model=self.model(script), **told) as stream:
-                said = "".join(stream.text_stream)
-                message = stream.get_final_message()
-            assert said == text_of(message)
-            return message
-
-        return await self.run(work)
-
-    async def row(self) -> Row:
-        (row,) = await self.gateway.rows(provider=self.provider)
-        return row
-
-
-def text_of(message: anthropic.types.Message) -> str:
-    return "".join(block.text for block in message.content if block.type == "text")
-
-
-def answered(message: anthropic.types.Message, *, result: object = "10 C") -> list[object]:
-    """The conversation after ``message``, as programs go on: with its own blocks, and a result for each call."""
-    results = [
-        {"type": "tool_result", "tool_use_id": block.id, "content": result}
-        for block in message.content
-        if block.type == "tool_use"
-    ]
-    return [*SAID, {"role": "assistant", "content": message.content}, {"role": "user", "content": results}]
+    city: str
+    days: list[int]
 
 
 @pytest.fixture(scope="module")
@@ -88,152 +34,293 @@ def client(gateway: Standing) -> Iterator[anthropic.Anthropic]:
         yield client
 
 
-@pytest.fixture(params=UPSTREAMS)
-async def house(request: pytest.FixtureRequest, gateway: Standing, client: anthropic.Anthropic) -> AsyncIterator[House]:
-    dialect = str(request.param)
-    async with running(MockOptions(keep_requests=4)) as mock:
-        base_url = mock.base_url.removesuffix("/v1") + UPSTREAMS[dialect]
-        provider = await gateway.connect(base_url, models=[], dialect=dialect)
-        yield House(gateway, mock, provider, dialect, client)
+def create(client: anthropic.Anthropic, upstream: Upstream, script: str = "echo", **asked: object) -> Message:
+    """A message, whole; or as the SDK's helper puts it together, if ``streamed``."""
+    told = {"model": upstream.model(script), "messages": SAID, "max_tokens": 4000, **asked}
+    if not told.pop("streamed", False):
+        return checked(client.messages.create(**told))
+    with client.messages.stream(**told) as stream:
+        said = "".join(stream.text_stream)
+        message = checked(stream.get_final_message())
+    assert said == text_of(message)
+    return message
 
 
-async def test_plain(house: House) -> None:
-    message = await house.create()
+def text_of(message: Message) -> str:
+    return "".join(block.text for block in message.content if block.type == "text")
+
+
+@WAYS
+def test_a_message(client: anthropic.Anthropic, gateway: Standing, upstream: Upstream, *, streamed: bool) -> None:
+    own = upstream.fresh()
+    message = create(client, own, streamed=streamed)
 
     assert text_of(message) == TEXT
-    assert (message.id[:4], message.role, message.stop_reason) == ("msg_", "assistant", "end_turn")
-    row = await house.row()
-    assert (row.outcome, row.status, row.streamed) == ("ok", 200, False)
+    assert (message.id[:4], message.role, message.stop_reason, message.model) == (
+        "msg_", "assistant", "end_turn", "echo",
+    )  # fmt: skip
+    (row,) = trio.run(lambda: gateway.rows(provider=own.provider))
+    assert (row.outcome, row.status, row.streamed) == ("ok", 200, streamed)
     assert (row.usage["input_total"], row.usage["output_total"]) == (
         message.usage.input_tokens, message.usage.output_tokens,
     )  # fmt: skip
 
 
-async def test_streamed(house: House) -> None:
-    message = await house.stream()
+def test_the_events_of_a_stream(client: anthropic.Anthropic, upstream: Upstream) -> None:
+    with client.messages.create(
+        model=upstream.model("echo;reasoning=2"), messages=SAID, max_tokens=4000, stream=True
+    ) as stream:
+        events = [checked(event) for event in stream]
 
-    assert text_of(message) == TEXT
-    assert message.stop_reason == "end_turn"
-    row = await house.row()
-    assert row.streamed
-    assert (row.usage["input_total"], row.usage["output_total"]) == (
-        message.usage.input_tokens, message.usage.output_tokens,
-    )  # fmt: skip
-
-
-async def test_a_tool_loop(house: House) -> None:
-    script = 'echo;calls=2;arguments={"city": "Zürich", "days": 1.50}'
-    for ask in (house.create, house.stream):
-        message = await ask(script, tools=[TOOL, CLOCK])
-        calls = [block for block in message.content if block.type == "tool_use"]
-        assert message.stop_reason == "tool_use"
-        assert [call.name for call in calls] == ["weather", "clock"]
-        assert len({call.id for call in calls}) == 2
-        assert calls[0].input == {"city": "Zürich", "days": 1.5}
-
-        last = await ask(script, messages=answered(message), tools=[TOOL, CLOCK])
-        assert "10 C" in text_of(last)
+    kinds = [event.type for event in events]
+    assert kinds[0] == "message_start"
+    assert kinds[-2:] == ["message_delta", "message_stop"]
+    starts = [event for event in events if event.type == "content_block_start"]
+    stops = [event.index for event in events if event.type == "content_block_stop"]
+    assert [event.index for event in starts] == stops == list(range(len(starts)))
+    assert [event.content_block.type for event in starts] == ["thinking", "text"]
+    assert all(event.usage.output_tokens for event in events if event.type == "message_delta")
 
 
-async def test_the_sdks_tool_runner(house: House) -> None:
-    asked = []
+def test_the_events_of_the_helper(client: anthropic.Anthropic, upstream: Upstream) -> None:
+    with client.messages.stream(model=upstream.model(), messages=SAID, max_tokens=4000) as stream:
+        events = list(stream)
+        assert stream.get_final_text() == TEXT
 
-    @anthropic.beta_tool
-    def weather(city: str) -> str:
-        """The weather of a city.
-
-        Args:
-            city: Its name.
-        """
-        asked.append(city)
-        return f"rain in {city}"
-
-    def work(client: anthropic.Anthropic) -> object:
-        runner = client.beta.messages.tool_runner(
-            model=house.model('echo;arguments={"city": "Paris"}'), max_tokens=4000, messages=SAID, tools=[weather]
-        )
-        return runner.until_done()
-
-    message = await house.run(work)
-
-    assert asked == ["Paris"]
-    assert "rain in Paris" in "".join(block.text for block in message.content if block.type == "text")  # type: ignore[attr-defined]
+    assert "".join(event.text for event in events if event.type == "text") == TEXT
+    assert [event.content_block.text for event in events if event.type == "content_block_stop"] == [TEXT]
 
 
-async def test_reasoning_comes_back_to_whom_it_belongs(house: House) -> None:
-    script = "echo;reasoning=3;signed"
-    thinking = {"type": "enabled", "budget_tokens": 2000}
-    message = await house.stream(script, tools=[TOOL], thinking=thinking)
+def test_the_asynchronous_client(gateway: Standing, upstream: Upstream) -> None:
+    async def ask(client: anthropic.AsyncAnthropic, number: int) -> str:
+        told = {"model": upstream.model(), "max_tokens": 99, "messages": [{"role": "user", "content": f"n {number}"}]}
+        if number % 2:
+            return text_of(await client.messages.create(**told))
+        async with client.messages.stream(**told) as stream:
+            said = "".join([text async for text in stream.text_stream])
+            assert said == text_of(await stream.get_final_message())
+            return said
 
-    thoughts = [block for block in message.content if block.type == "thinking" and block.thinking]
-    assert [len(block.thinking.split()) for block in thoughts] == [3]
-    # The mock refuses signatures of somebody else's, and what it demands of its own.
-    last = await house.stream(script, messages=answered(message), tools=[TOOL], thinking=thinking)
-    assert "10 C" in text_of(last)
+    async def several() -> list[str]:
+        async with anthropic.AsyncAnthropic(base_url=gateway.root, api_key=gateway.key, max_retries=0) as client:
+            return await asyncio.gather(*(ask(client, number) for number in range(6)))
+
+    assert asyncio.run(several()) == [f"n {number}" for number in range(6)]
 
 
-async def test_pictures_are_seen(house: House) -> None:
+def test_instructions_and_history(client: anthropic.Anthropic, upstream: Upstream) -> None:
+    said = [
+        {"role": "user", "content": "one"},
+        {"role": "assistant", "content": [{"type": "text", "text": "two"}]},
+        {"role": "user", "content": [{"type": "text", "text": "three"}]},
+    ]
+    system = [{"type": "text", "text": "Be brief."}, {"type": "text", "text": "Be kind."}]
+    message = create(client, upstream, messages=said, system=system)
+
+    assert text_of(message) == "three"
+    sent = upstream.sent().text
+    places = [sent.index(f'"{text}"') for text in ("one", "two", "three")]
+    assert places == sorted(places)
+    assert "Be brief." in sent
+    assert "Be kind." in sent
+
+
+SETTINGS_SENT: dict[str, dict[str, object]] = {
+    "openai_chat": {"temperature": 0.25, "top_p": 0.5, "max_tokens": 50, "stop": ["END"]},
+    "openai_responses": {"temperature": 0.25, "top_p": 0.5, "max_output_tokens": 50},
+    "anthropic": {"temperature": 0.25, "top_p": 0.5, "top_k": 9, "max_tokens": 50, "stop_sequences": ["END"]},
+    "gemini": {"temperature": 0.25, "topP": 0.5, "topK": 9, "maxOutputTokens": 50, "stopSequences": ["END"]},
+    "ollama": {"temperature": 0.25, "top_p": 0.5, "top_k": 9, "num_predict": 50, "stop": ["END"]},
+}
+LOST = {"openai_chat": {"top_k"}, "openai_responses": {"top_k", "stop_sequences"}}
+HOMES = {"gemini": "generationConfig", "ollama": "options"}
+"""Where an upstream looks for them, if not beside everything else."""
+
+
+def test_settings_arrive_or_their_loss_is_told(client: anthropic.Anthropic, upstream: Upstream) -> None:
+    asked = {"temperature": 0.25, "top_p": 0.5, "top_k": 9, "stop_sequences": ["END"]}
+    raw = client.messages.with_raw_response.create(
+        model=upstream.model(), messages=SAID, max_tokens=50, extra_body=asked
+    )
+
+    body = upstream.sent().json
+    home = HOMES.get(upstream.dialect)
+    told = dict(body[home]) if home else body  # type: ignore[call-overload]  # the member is an object
+    wanted = SETTINGS_SENT[upstream.dialect]
+    assert {name: told.get(name) for name in wanted} == wanted
+    lost = {name.strip() for name in raw.headers.get("x-omniroute-lossy", "").split(",")} - {""}
+    assert lost == LOST.get(upstream.dialect, set())
+
+
+@WAYS
+def test_an_answer_that_is_too_long(client: anthropic.Anthropic, upstream: Upstream, *, streamed: bool) -> None:
+    message = create(client, upstream, max_tokens=2, streamed=streamed)
+
+    assert message.stop_reason == "max_tokens"
+    assert TEXT.startswith(text_of(message))
+
+
+@pytest.mark.parametrize("upstream", ["openai_chat", "openai_responses", "anthropic", "gemini"], indirect=True)
+@WAYS
+def test_a_refusal(client: anthropic.Anthropic, upstream: Upstream, *, streamed: bool) -> None:
+    assert create(client, upstream, "echo;finish=content_filter", streamed=streamed).stop_reason == "refusal"
+
+
+def test_pictures_are_seen(client: anthropic.Anthropic, upstream: Upstream) -> None:
     content = [
         {"type": "text", "text": "see"},
         {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": PIXEL}},
     ]
-    message = await house.create(messages=[{"role": "user", "content": content}])
+    message = create(client, upstream, messages=[{"role": "user", "content": content}])
 
     assert text_of(message) == "see"
     assert message.usage.input_tokens > 80, "the mock counts a picture as 85 tokens"
+    assert upstream.sent().text.count(PIXEL) == 1
 
 
-async def test_an_answer_that_follows_a_schema(house: House) -> None:
-    schema = {
-        "type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"],
-        "additionalProperties": False,
-    }  # fmt: skip
-    message = await house.create(output_config={"format": {"type": "json_schema", "schema": schema}})
+def test_pictures_in_results_are_seen(client: anthropic.Anthropic, upstream: Upstream) -> None:
+    """Where results are texts alone, they follow in a message of the user."""
+    call = {"type": "tool_use", "id": "toolu_1", "name": "look", "input": {}}
+    shown = [
+        {"type": "text", "text": "a dot"},
+        {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": PIXEL}},
+    ]
+    said = [
+        *SAID,
+        {"role": "assistant", "content": [call]},
+        {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "toolu_1", "content": shown}]},
+    ]
+    message = create(client, upstream, messages=said, tools=[{"name": "look", "input_schema": {"type": "object"}}])
 
-    assert set(msgspec.json.decode(text_of(message))) == {"city"}
-
-
-async def test_tokens_are_counted(house: House) -> None:
-    counted = await house.run(
-        lambda client: client.messages.count_tokens(model=house.model(), messages=SAID, tools=[TOOL])
-    )
-
-    assert counted.input_tokens > 0
-
-
-async def test_errors_before_the_answer_are_the_sdks_own(house: House) -> None:
-    with pytest.raises(anthropic.RateLimitError) as caught:
-        await house.create("echo;status=429;retry-after=7")
-
-    assert caught.value.response.headers["retry-after"] == "7"
-    assert caught.value.request_id == caught.value.response.headers["request-id"]
-    assert caught.value.body["error"]["type"] == "rate_limit_error"
+    assert message.content
+    sent = upstream.sent().text
+    assert "a dot" in sent
+    assert sent.count(PIXEL) == 1
 
 
-@pytest.mark.parametrize("script", ["echo;tokens=40;pace=5ms;error-event-after=20", "echo;tokens=40;fin-after=20"])
-async def test_errors_inside_the_answer_are_raised(house: House, script: str) -> None:
-    with pytest.raises(anthropic.APIStatusError) as caught:
-        await house.stream(script)
+def test_documents_are_seen_where_they_can_be(client: anthropic.Anthropic, upstream: Upstream) -> None:
+    content = [
+        {"type": "text", "text": "read"},
+        {"type": "document", "source": {"type": "base64", "media_type": "application/pdf", "data": PDF}},
+    ]
+    said = [{"role": "user", "content": content}]
+    if upstream.dialect == "ollama":
+        with pytest.raises(anthropic.BadRequestError, match=r"messages\[0\]\.content\[1\]|cannot be sent") as refused:
+            create(client, upstream, messages=said)
+        assert error_of(refused.value)["type"] == "invalid_request_error"
+        return
+    assert text_of(create(client, upstream, messages=said)) == "read"
+    assert upstream.sent().text.count(PDF) == 1
 
-    assert caught.value.body["error"]["type"] == "api_error"
+
+def test_documents_of_text_are_read_everywhere(client: anthropic.Anthropic, upstream: Upstream) -> None:
+    source = {"type": "text", "media_type": "text/plain", "data": "The sea is calm."}
+    said = [{"role": "user", "content": [{"type": "document", "source": source}, {"type": "text", "text": "read"}]}]
+
+    assert "read" in text_of(create(client, upstream, messages=said))
+    assert upstream.sent().text.count("The sea is calm.") == 1
 
 
-async def test_the_models_are_anthropics_list(house: House) -> None:
-    listed = await house.run(lambda client: list(client.models.list(limit=1)))
+def test_the_cache_is_told(client: anthropic.Anthropic, upstream: Upstream) -> None:
+    """What was read from a cache is no input of its own; marks go where they mean something."""
+    system = [{"type": "text", "text": "Be brief.", "cache_control": {"type": "ephemeral"}}]
+    plain = create(client, upstream, system=system).usage
+    for streamed in (False, True):
+        usage = create(client, upstream, "echo;cached=3;cache-write=2", system=system, streamed=streamed).usage
+        told = (usage.input_tokens, usage.cache_read_input_tokens or 0, usage.cache_creation_input_tokens or 0)
+        assert sum(told) == plain.input_tokens
+        assert told[1:] == {"ollama": (0, 0), "anthropic": (3, 2)}.get(upstream.dialect, (3, 0))
+    assert ("cache_control" in upstream.sent().text) == (upstream.dialect == "anthropic")
 
+
+@WAYS
+def test_an_answer_that_follows_a_schema(client: anthropic.Anthropic, upstream: Upstream, *, streamed: bool) -> None:
+    document = '{"city": "Zürich", "days": [1, 2]}'
+    told = {"model": upstream.model(f"echo;document={document}"), "messages": SAID, "max_tokens": 4000}
+    if streamed:
+        with client.messages.stream(**told, output_format=Forecast) as stream:
+            parsed = stream.get_final_message().parsed_output
+    else:
+        parsed = client.messages.parse(**told, output_format=Forecast).parsed_output
+
+    assert parsed == Forecast(city="Zürich", days=[1, 2])
+    assert all(f'"{name}"' in upstream.sent().text for name in Forecast.model_fields), "the upstream knew the schema"
+
+
+def test_tokens_are_counted(client: anthropic.Anthropic, upstream: Upstream) -> None:
+    tool = {"name": "look", "description": "Looks " * 20, "input_schema": {"type": "object"}}
+    told = {"model": upstream.model(), "messages": SAID}
+
+    plain = checked(client.messages.count_tokens(**told)).input_tokens
+    more = client.messages.count_tokens(**told, system="Be brief.").input_tokens
+    assert 5 < plain < more < plain + 10
+    assert client.messages.count_tokens(**told, tools=[tool]).input_tokens >= plain
+
+
+def test_models(client: anthropic.Anthropic, upstreams: dict[str, Upstream]) -> None:
+    gateway = next(iter(upstreams.values())).gateway
+    named = [upstreams[dialect].fresh(models=["a", "b/c:v1"]) for dialect in ("anthropic", "gemini")]
+    listed = [checked(model) for model in client.models.list(limit=2)]
+
+    ids = [model.id for model in listed]
+    assert {f"{one.provider}/{name}" for one in named for name in ("a", "b/c:v1")} < set(ids)
+    assert len(ids) == len(set(ids)), "the SDK turns the pages"
     assert {model.type for model in listed} == {"model"}
-    one = await house.run(lambda client: client.models.retrieve(listed[0].id))
-    assert one.id == listed[0].id
+    for one in named:
+        assert checked(client.models.retrieve(f"{one.provider}/b/c:v1")).id == f"{one.provider}/b/c:v1"
+    with pytest.raises(anthropic.NotFoundError):
+        client.models.retrieve(f"{gateway.key[:4]}/nothing")
 
 
-async def test_the_asynchronous_client(house: House) -> None:
-    async def work() -> str:
-        async with (
-            anthropic.AsyncAnthropic(base_url=house.gateway.root, api_key=house.gateway.key, max_retries=0) as client,
-            client.messages.stream(model=house.model(), max_tokens=99, messages=SAID) as stream,
-        ):
-            return text_of(await stream.get_final_message())
+def error_of(error: anthropic.APIStatusError) -> dict[str, object]:
+    """The error a body holds, in Anthropic's shape."""
+    body = msgspec.convert(error.body, dict[str, object])
+    assert body["type"] == "error"
+    assert body.get("request_id", error.request_id) == error.request_id, "an event inside a stream has none"
+    return msgspec.convert(body["error"], dict[str, object])
 
-    import asyncio  # noqa: PLC0415, TID251 - most users of the asynchronous client run it under asyncio
 
-    assert await trio.to_thread.run_sync(lambda: asyncio.run(work())) == TEXT
+OVERLOADED = anthropic._exceptions.OverloadedError  # noqa: SLF001 - they raise it without naming it in public
+ERRORS: dict[str, tuple[type[anthropic.APIStatusError], int, str]] = {
+    "status=400": (anthropic.BadRequestError, 400, "invalid_request_error"),
+    "status=401": (anthropic.AuthenticationError, 401, "authentication_error"),
+    "status=403": (anthropic.PermissionDeniedError, 403, "permission_error"),
+    "status=404": (anthropic.NotFoundError, 404, "not_found_error"),
+    "status=429;retry-after=7": (anthropic.RateLimitError, 429, "rate_limit_error"),
+    "status=500": (anthropic.InternalServerError, 500, "api_error"),
+    "status=503": (OVERLOADED, 529, "overloaded_error"),
+    "html": (anthropic.InternalServerError, 502, "api_error"),
+    "reset": (anthropic.InternalServerError, 502, "api_error"),
+}
+
+
+@WAYS
+def test_failures_before_the_answer(client: anthropic.Anthropic, upstream: Upstream, *, streamed: bool) -> None:
+    failing = upstream.fresh()
+    for script, (wanted, status, kind) in ERRORS.items():
+        with pytest.raises(wanted) as caught:
+            create(client, failing, f"echo;{script}", streamed=streamed)
+        assert (caught.value.status_code, error_of(caught.value)["type"]) == (status, kind), script
+        assert caught.value.request_id == caught.value.response.headers["request-id"]
+        assert caught.value.response.headers.get("retry-after") == ("7" if "retry-after" in script else None)
+
+
+@pytest.mark.parametrize("script", ["pace=5ms;error-event-after=20", "fin-after=20", "rst-after=20;pace=2ms"])
+def test_failures_inside_the_answer(client: anthropic.Anthropic, upstream: Upstream, script: str) -> None:
+    with pytest.raises(anthropic.APIStatusError) as caught:
+        create(client, upstream.fresh(), f"echo;tokens=40;{script}", streamed=True)
+
+    assert error_of(caught.value)["type"] == "api_error"
+
+
+def test_what_the_gateway_refuses(client: anthropic.Anthropic, upstream: Upstream) -> None:
+    before = upstream.counts()
+    with pytest.raises(anthropic.BadRequestError, match="max_tokens") as bad:
+        create(client, upstream, max_tokens=0)
+    assert error_of(bad.value)["type"] == "invalid_request_error"
+    with pytest.raises(anthropic.NotFoundError):
+        client.messages.create(model="nobody-serves-this", messages=SAID, max_tokens=1)
+    with pytest.raises(anthropic.AuthenticationError) as refused:
+        create(client.with_options(api_key="sk-or-not-a-key"), upstream)
+    assert error_of(refused.value)["type"] == "authentication_error"
+    assert upstream.counts() - before <= (upstream.dialect == "anthropic"), "its own vendor refuses it"

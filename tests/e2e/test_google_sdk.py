@@ -532,14 +532,14 @@ def test_errors_inside_the_answer_are_raised(client: genai.Client, upstream: Ups
 
 
 def test_bad_requests(client: genai.Client, upstream: Upstream) -> None:
-    before = upstream.begun()
+    before = upstream.counts()
     with pytest.raises(errors.ClientError) as missing:
         client.models.generate_content(model="nobody-serves-this", contents=TEXT)
     assert (missing.value.code, missing.value.status) == (404, "NOT_FOUND")
     with pytest.raises(errors.ClientError, match="candidateCount") as bad:
         generate(client, upstream, candidate_count=0)
     assert (bad.value.code, bad.value.status) == (400, "INVALID_ARGUMENT")
-    assert upstream.begun() == before
+    assert upstream.counts() == before
 
 
 def test_a_key_that_is_refused(gateway: Standing, upstream: Upstream) -> None:

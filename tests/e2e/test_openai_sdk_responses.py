@@ -308,3 +308,17 @@ def test_a_tool_that_is_named_is_called(client: openai.OpenAI, upstream: Upstrea
     assert call.type == "function_call"
     assert call.name == "clock"
     assert CHOICES[upstream.dialect] in upstream.sent().text
+
+
+def test_reasoning_moves_on_to_another_vendor(client: openai.OpenAI, upstreams: dict[str, Upstream]) -> None:
+    """A conversation that changes its upstream in the middle: what one made is not shown to those who would refuse it."""
+    asked = {"reasoning": {"effort": "low", "summary": "auto"}, "tools": [WEATHER], "store": False}
+    for first in upstreams.values():
+        for script in ("echo;reasoning=3;signed", "echo;reasoning=3;redacted"):
+            made = create(client, first, script, include=["reasoning.encrypted_content"], **asked)
+            (call,) = [item for item in made.output if item.type == "function_call"]
+            result = {"type": "function_call_output", "call_id": call.call_id, "output": "mild"}
+            said = [{"role": "user", "content": TEXT}, *[item.to_dict(mode="json") for item in made.output], result]
+            for second in upstreams.values():
+                last = create(client, second, "echo;signed", input=said, **asked)
+                assert last.output_text == "mild", (first.dialect, second.dialect)

@@ -126,6 +126,7 @@ def test_an_item_that_is_referred_to(client: openai.OpenAI, upstream: Upstream) 
     assert upstream.sent().text.count("pelican") == 3
 
 
+@pytest.mark.parametrize("upstream", ["openai_chat", "anthropic", "gemini", "ollama"], indirect=True)
 @pytest.mark.parametrize(
     ("asked", "param"),
     [
@@ -138,14 +139,12 @@ def test_an_item_that_is_referred_to(client: openai.OpenAI, upstream: Upstream) 
 def test_what_needs_a_vendors_state_is_refused(
     client: openai.OpenAI, upstream: Upstream, asked: dict[str, object], param: str
 ) -> None:
-    if upstream.dialect == "openai_responses":
-        pytest.skip("its vendor's to refuse")
-    before = upstream.begun()
+    before = upstream.counts()
     with pytest.raises(openai.BadRequestError) as refused:
         respond(client, upstream, **asked)
 
     assert (refused.value.param, refused.value.code) == (param, "unsupported_feature")
-    assert upstream.begun() == before
+    assert upstream.counts() == before
 
 
 def test_hosted_tools_are_refused(client: openai.OpenAI, upstream: Upstream) -> None:

@@ -400,6 +400,19 @@ async def test_what_the_others_refuse(mock: Mock, path: str, body: object, says:
     assert mock.counts.rejected == 1
 
 
+async def test_reasoning_of_others_is_not_found(mock: Mock) -> None:
+    """Of its own the mock knows the id, as the service knows what it stored."""
+
+    async def asked(**item: object) -> int:
+        body = {"model": "m", "input": [{"type": "reasoning", "summary": [], **item}, USER]}
+        return (await once(mock, _post("/v1/responses", body))).status
+
+    assert await asked(id="rs_0123") == 404
+    assert await asked() == 404
+    assert await asked(id="rs_0123", encrypted_content="c") == 200
+    assert await asked(id="rs_mock1") == 200
+
+
 async def test_a_google_turn_may_come_in_pieces(mock: Mock) -> None:
     contents = [
         {"role": "model", "parts": [{"functionCall": {"name": "f", "args": {}}}]},

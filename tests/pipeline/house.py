@@ -38,6 +38,7 @@ from omniroute.translate import find_dialects
 from omniroute.wire import Driver, Wire
 from tests.pipeline.speech import ASKS
 
+DEFAULTS = PipelineOptions()
 PEPPER = b"p" * 32
 KEY = new_key(bytes(range(20)))
 DOORS = doors(find_dialects())
@@ -245,7 +246,9 @@ class PlayedControl:
 class House:
     """One worker's pipeline, its surroundings and its one client."""
 
-    def __init__(self, driver: Driver, configured: Snapshot, answers: Sequence[Answer]) -> None:
+    def __init__(
+        self, driver: Driver, configured: Snapshot, answers: Sequence[Answer], options: PipelineOptions = DEFAULTS
+    ) -> None:
         self._driver = driver
         self.story: list[str] = []
         self._sockets: list[socket.socket] = []
@@ -261,7 +264,7 @@ class House:
         self.control = PlayedControl()
         self.kept: list[StoredResponse] = []
         self.pipeline = Pipeline(
-            self, self.journal, self.upstream, self.shared, self.summaries.append, PipelineOptions(),
+            self, self.journal, self.upstream, self.shared, self.summaries.append, options,
             Questions(self.control), self,
         )  # fmt: skip
 
@@ -351,12 +354,14 @@ class House:
 
 
 @asynccontextmanager
-async def house(*answers: Answer, configured: Snapshot | None = None) -> AsyncIterator[House]:
+async def house(
+    *answers: Answer, configured: Snapshot | None = None, options: PipelineOptions = DEFAULTS
+) -> AsyncIterator[House]:
     """A house whose upstream gives ``answers``, one per call. Nothing may be left under its relay at the end."""
     async with trio.open_nursery() as nursery:  # the driver's
         driver = Driver(Relay())
         await nursery.start(driver.run)
-        built = House(driver, configured or snapshot(), answers)
+        built = House(driver, configured or snapshot(), answers, options)
         try:
             yield built
             assert driver.relay.parked() == 0, "an operation outlived its request"

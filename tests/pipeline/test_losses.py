@@ -44,3 +44,9 @@ def test_no_field_name_breaks_a_header(fields: list[str]) -> None:
     for listed in (lost_fields(notes), translation(notes).encode()):
         assert len(listed) <= HEADER_BYTES
         assert all(0x20 <= byte <= 0x7E for byte in listed)
+
+
+def test_what_was_too_much_to_note_is_counted_too() -> None:
+    notes = noted(*(f"s{number}" for number in range(1000)))
+    shown, _, count = translation(notes).rpartition("+")
+    assert shown.count("dropped:") + int(count.removesuffix(" more")) == 1000

@@ -63,7 +63,7 @@ async def test_the_record_says_what_happened(mock_clock: trio.testing.MockClock)
             7,
             AttemptRecord(
                 "att_1", "req_1", "key_1", "acme", "con_acme_one", "m", 1.7e9, 2, "ok", 200, "",
-                Usage(7, output_total=3, known=True), 4, 250, 500, 1000, 50, 60, True, "m", 9,
+                Usage(7, output_total=3, known=True), 4, 250, 500, 1000, 50, 60, True, "m", 9, "", "openai_chat", "openai_chat",
             ),
         )
     ]  # fmt: skip

@@ -215,3 +215,21 @@ def test_the_journal_tells_the_meter_of_every_attempt(shared: Shared, tmp_path: 
     afterwards.settle()
     read = page(shared)
     assert read["omniroute_attempts_total/upstream_error"] == read["omniroute_upstream_responses_total/5xx"] == 1
+
+
+def test_streams_that_were_checked_are_counted_and_broken_rules_logged(shared: Shared) -> None:
+    fd = os.memfd_create("log")
+    log = Log(fd=fd, form="json")
+    afterwards = Afterwards(RequestMeter(shared, 0), log)
+    for grammar in ("", "ok", "ok", "anthropic/grammar.py:93 GrammarError in event 4"):
+        afterwards.request(msgspec.structs.replace(ended(), grammar=grammar))
+    afterwards.settle()
+    log.flush()
+    read = page(shared)
+    assert (read["omniroute_stream_checks_total/ok"], read["omniroute_stream_checks_total/broken"]) == (2, 1)
+    lines = [msgspec.json.decode(line) for line in os.pread(fd, 10_000, 0).splitlines()]
+    os.close(fd)
+    (told,) = [line for line in lines if line["event"] == "stream_breaks_its_grammar"]
+    assert told["level"] == "error"
+    assert told["rule"] == "anthropic/grammar.py:93 GrammarError in event 4"
+    assert told["request_id"] == "r"

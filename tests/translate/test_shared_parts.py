@@ -15,7 +15,7 @@ from omniroute.errors import ClientError
 from omniroute.translate import carriers, conversation, media, naming, reading, thinking
 from omniroute.translate.canonical import Inline, Link, Text, ToolCall, ToolResult, Turn
 from omniroute.translate.carriers import Carried
-from omniroute.translate.notes import MAX_NOTES, Notes, Unsupported
+from omniroute.translate.notes import Notes
 
 
 # -- bodies ------------------------------------------------------------------------------------------------------
@@ -285,21 +285,7 @@ def test_turns_are_merged_and_empty_ones_left_out() -> None:
     assert merged == (user(Text(text="a"), Text(text="b")),)
 
 
-# -- losses, and thinking ----------------------------------------------------------------------------------------
-def test_notes_are_bounded_and_strictness_names_them() -> None:
-    notes = Notes()
-    notes.add("name", "dropped", "nobody reads it", info=True)
-    notes.refuse_if_strict()
-    for number in range(MAX_NOTES + 10):
-        notes.add(f"seed[{number}]", "dropped", "it has none")
-
-    assert len(notes) == MAX_NOTES + 11
-    assert len(list(notes)) == MAX_NOTES
-    with pytest.raises(Unsupported) as caught:
-        notes.refuse_if_strict()
-    assert caught.value.param == "seed[0]"
-
-
+# -- thinking ----------------------------------------------------------------------------------------
 @pytest.mark.parametrize(
     ("budget", "effort"), [(0, "low"), (2048, "low"), (2049, "medium"), (16384, "medium"), (16385, "high")]
 )

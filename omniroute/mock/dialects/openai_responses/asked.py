@@ -15,6 +15,8 @@ from omniroute.mock.words import words
 
 _FOREIGN: Final = "omr1:"
 """Begins what a gateway hid in encrypted content: nothing this service made."""
+_OWN: Final = "rs_mock"
+"""Begins the id of reasoning the mock did: of that it is kept, of all other it must be told what it was."""
 _MEDIA: Final = frozenset({"input_image", "input_file", "input_audio"})
 
 
@@ -29,6 +31,7 @@ class Item(msgspec.Struct):
     """An item of ``input``, of any type: the members the answer or a rule depends on."""
 
     type: str = "message"
+    id: str | None = None
     role: str = ""
     content: str | list[Part] | None = None
     call_id: str = ""
@@ -176,6 +179,13 @@ def _check(body: Body) -> None:
     for place, item in enumerate(items):
         if item.type == "message" and item.role not in {"user", "assistant", "system", "developer"}:
             raise BadAsk(f"Invalid value: '{item.role}'.", f"input[{place}].role")
+        if item.type == "reasoning" and not (item.encrypted_content or (item.id or "").startswith(_OWN)):
+            raise BadAsk(
+                f"Item with id '{item.id}' not found. Items are not persisted when `store` is set to false. Try again "
+                "with `store` set to true, or remove this item from your input.",
+                "input",
+                status=404,
+            )
         if item.type == "reasoning" and (item.encrypted_content or "").startswith(_FOREIGN):
             raise BadAsk(
                 f"The encrypted content of input[{place}] could not be verified.",

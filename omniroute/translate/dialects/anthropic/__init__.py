@@ -4,14 +4,15 @@ from typing import Final
 
 from omniroute.translate.dialect import EVENT_STREAM, ClientSide, Counting, Dialect, Endpoint, Identity, UpstreamSide
 from omniroute.translate.dialects.anthropic.answer import read_answer, write_answer
-from omniroute.translate.dialects.anthropic.common_answer import read_common_answer
 from omniroute.translate.dialects.anthropic.counting import read_count, write_count_answer
 from omniroute.translate.dialects.anthropic.decoder import SHAPES, Decoder
 from omniroute.translate.dialects.anthropic.encoder import Encoder
 from omniroute.translate.dialects.anthropic.errors import error_body, error_event, error_status, read_failure
+from omniroute.translate.dialects.anthropic.foreign import is_foreign
 from omniroute.translate.dialects.anthropic.grammar import Checker
 from omniroute.translate.dialects.anthropic.identity import encode_request, path, peek, unfold
 from omniroute.translate.dialects.anthropic.listings import LISTINGS
+from omniroute.translate.dialects.anthropic.plain_answer import read_plain
 from omniroute.translate.dialects.anthropic.request_in import read_request
 from omniroute.translate.dialects.anthropic.request_out import write_count, write_request
 from omniroute.translate.dialects.anthropic.usage import usage_of_body
@@ -45,13 +46,14 @@ DIALECT: Final = Dialect(
         decoder=Decoder,
         read_answer=read_answer,
         read_failure=read_failure,
-        read_common_answer=read_common_answer,
+        read_plain_answer=read_plain,
         counting=Counting(write_request=write_count, read_answer=read_count),
     ),
     identity=Identity(
         encode_request=encode_request,
         path=path,
         forwarded=(b"anthropic-beta", b"anthropic-version"),
+        foreign=is_foreign,
         unfold=unfold,
         usage_of_body=usage_of_body,
     ),

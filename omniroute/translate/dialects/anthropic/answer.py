@@ -26,13 +26,12 @@ from omniroute.translate.canonical import (
 )
 from omniroute.translate.dialect import AnswerContext
 from omniroute.translate.dialects.anthropic import outgoing, vendor
+from omniroute.translate.dialects.anthropic.plain_answer import read_plain
 from omniroute.translate.dialects.anthropic.usage import WireUsage, counters, usage_of, write_usage
 from omniroute.translate.members import items, member, members, word
 from omniroute.translate.stream import BYTES_PER_TOKEN
 
 _OWN_MEMBERS: Final = {"container": b"container", "diagnostics": b"diagnostics"}
-MAX_BLOCKS: Final = 65536
-"""Of one message; a long turn of server tools has some hundreds."""
 _NO_FINISH: Final = Finish(reason="stop")
 
 Written = outgoing.TextOut | outgoing.ThinkingOut | outgoing.RedactedOut | outgoing.ToolUseOut | msgspec.Raw
@@ -56,6 +55,11 @@ class AnswerOut(msgspec.Struct, frozen=True, kw_only=True, tag="message", tag_fi
 def read_answer(body: bytes, quirks: Quirks) -> ChatResponse:
     """An upstream's message. Raises ValueError if it is none."""
     del quirks
+    return read_plain(body) or read_any(body)
+
+
+def read_any(body: bytes) -> ChatResponse:
+    """The same without the fast path: member by member."""
     message_id, model, content, usage, reason, sequence, details, *own = members(
         body,
         (
@@ -71,7 +75,9 @@ def read_answer(body: bytes, quirks: Quirks) -> ChatResponse:
     )
     if not content.startswith(b"["):
         raise ValueError("a message without content")
-    blocks = tuple(block for item in items(content, MAX_BLOCKS) if (block := vendor.read_block(item)) is not None)
+    blocks = tuple(
+        block for item in items(content, vendor.MAX_BLOCKS) if (block := vendor.read_block(item)) is not None
+    )
     called = any(isinstance(block, ToolCall) for block in blocks)
     finish = vendor.read_finish(word(reason), word(sequence), details, called=called)
     tier = member(usage, b"service_tier")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import assert_never
 
 import msgspec
@@ -165,9 +164,10 @@ class TurnWriter:
 
     def write(self, turn: Turn) -> MessageOut:
         """A turn that holds only what ``is_own`` lets through. Raises UnsupportedContent."""
-        parts = tuple(self._parts(turn.blocks))
-        if len(parts) == 1 and isinstance(parts[0], TextPart) and parts[0] == TextPart(parts[0].text):
-            return MessageOut(turn.role, parts[0].text)
+        parts = self._parts(turn.blocks)
+        first = parts[0]
+        if len(parts) == 1 and isinstance(first, TextPart) and first.cache_control is None and not first.citations:
+            return MessageOut(turn.role, first.text)
         return MessageOut(turn.role, parts)
 
     def write_texts(self, texts: tuple[Text, ...]) -> str | tuple[TextPart, ...]:
@@ -175,28 +175,32 @@ class TurnWriter:
         parts = tuple(TextPart(text.text, _cache(text.cache)) for text in texts)
         return parts[0].text if len(parts) == 1 and parts[0].cache_control is None else parts
 
-    def _parts(self, blocks: tuple[Block, ...]) -> Iterator[PartOut]:
-        for block in blocks:
-            match block:
-                case Text() | Refusal():
-                    yield self._text(block)
-                case Image() | Document() | Audio():
-                    yield self._media(block)
-                case ToolCall():
-                    yield self._call(block)
-                case ToolResult():
-                    yield self._result(block)
-                case Reasoning():
-                    yield RedactedPart(block.data) if block.redacted else ThinkingPart(block.text, block.signature)
-                case Opaque():
-                    yield Raw(block.raw)
-                case _:
-                    assert_never(block)
+    def _parts(self, blocks: tuple[Block, ...]) -> tuple[PartOut, ...]:
+        return tuple([self._part(block) for block in blocks])
+
+    def _part(self, block: Block) -> PartOut:
+        match block:
+            case Text() | Refusal():
+                return self._text(block)
+            case Image() | Document() | Audio():
+                return self._media(block)
+            case ToolCall():
+                return self._call(block)
+            case ToolResult():
+                return self._result(block)
+            case Reasoning():
+                return RedactedPart(block.data) if block.redacted else ThinkingPart(block.text, block.signature)
+            case Opaque():
+                return Raw(block.raw)
+            case _:
+                assert_never(block)
 
     def _text(self, block: Text | Refusal) -> TextPart:
         if isinstance(block, Refusal):
             self._notes.add(block.at, "approximated", "a refusal is sent as the text it is")
             return TextPart(block.text)
+        if not block.citations:
+            return TextPart(block.text, _cache(block.cache))
         kept = tuple(Raw(cited.raw) for cited in block.citations if cited.origin == ORIGIN)
         if len(kept) < len(block.citations):
             self._notes.add(f"{block.at}.citations", "dropped", "only Anthropic's own citations may be sent back")
@@ -223,7 +227,7 @@ class TurnWriter:
     def _document(self, block: Document) -> DocumentPart:
         source: Base64Out | UrlOut | FileOut | PlainOut | ContentOut
         if block.source is None:
-            source = ContentOut(tuple(self._parts(block.blocks))) if block.blocks else PlainOut(block.text)
+            source = ContentOut(self._parts(block.blocks)) if block.blocks else PlainOut(block.text)
         else:
             source = _document_source(block)
         return DocumentPart(
@@ -251,7 +255,7 @@ class TurnWriter:
         if len(blocks) == 1 and isinstance(blocks[0], Text) and blocks[0].cache is None:
             content = blocks[0].text
         else:
-            content = tuple(self._parts(tuple(b for b in blocks if not isinstance(b, Text) or b.text.strip())))
+            content = self._parts(tuple(b for b in blocks if not isinstance(b, Text) or b.text.strip()))
         if not content:
             content = FAILED if result.is_error else content if isinstance(content, str) else msgspec.UNSET
         return ToolResultPart(self._ids.fit(result.call_id), content, result.is_error, _cache(result.cache))

@@ -25,7 +25,7 @@ from omniroute.translate.dialects.anthropic.settings_out import (
     write_tier,
     write_user,
 )
-from omniroute.translate.dialects.anthropic.tools_out import ChoiceOut, is_forced, write_choice, write_tools
+from omniroute.translate.dialects.anthropic.tools_out import ChoiceOut, ToolOut, is_forced, write_choice, write_tools
 from omniroute.translate.dialects.anthropic.vendor import ORIGIN
 from omniroute.translate.fields import refuse_state
 from omniroute.translate.naming import ANTHROPIC_ID, ANTHROPIC_NAME, Renamer
@@ -46,7 +46,7 @@ class RequestOut(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     top_p: Raw | None = None
     top_k: Raw | None = None
     stop_sequences: tuple[str, ...] = ()
-    tools: tuple[Raw, ...] = ()
+    tools: tuple[ToolOut | Raw, ...] = ()
     tool_choice: ChoiceOut | None = None
     thinking: ThinkingOut | None = None
     output_config: OutputConfig | None = None
@@ -158,7 +158,7 @@ def _own_only(turn: Turn, notes: Notes) -> Turn:
     for block in turn.blocks:
         if isinstance(block, ToolCall) and block.signature:
             notes.add(f"{block.at}.thoughtSignature", "dropped", "the signature is another vendor's", info=True)
-        elif isinstance(block, Reasoning | Opaque) and not is_own(block):
+        elif isinstance(block, (Reasoning, Opaque)) and not is_own(block):
             foreign = True
             server = isinstance(block, Opaque)
             reason = "only its own vendor can read it" if server else "Anthropic did not sign it"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from operator import attrgetter
 from typing import Final
 
 import msgspec
@@ -25,6 +26,8 @@ _UNKNOWN: Final = (
     "seed", "presence", "frequency", "logit_bias", "logprobs", "top_logprobs", "verbosity", "cache_retention",
 )  # fmt: skip
 _HARMLESS: Final = ("cache_key", "store")
+_NOT_HERE: Final = (*_UNKNOWN, *_HARMLESS)
+_values: Final[attrgetter[tuple[object, ...]]] = attrgetter(*_NOT_HERE)
 
 
 class ThinkingOut(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -64,20 +67,22 @@ class Sampling(msgspec.Struct, frozen=True):
 
 def write_sampling(request: ChatRequest, quirks: Quirks, notes: Notes, *, thinks: bool) -> Sampling:
     """Temperature and its like, as far as the model takes them; ``thinks``: it takes few while it thinks."""
-    kept: dict[str, Json | None] = {}
-    for name in ("temperature", "top_p", "top_k"):
-        value: Json | None = getattr(request, name)
-        if value is not None and not quirks.anthropic_sampling:
+    kept: list[Raw | None] = []
+    for name, asked in (("temperature", request.temperature), ("top_p", request.top_p), ("top_k", request.top_k)):
+        value = asked
+        if value is None:
+            pass
+        elif not quirks.anthropic_sampling:
             notes.add(field(request, name), "dropped", "the model takes no sampling parameters")
             value = None
-        elif value is not None and thinks and not _goes_with_thinking(name, value):
+        elif thinks and not _goes_with_thinking(name, value):
             notes.add(field(request, name), "dropped", "it cannot be set while the model thinks")
             value = None
-        elif name == "temperature" and value is not None and float(value) > 1:
+        elif name == "temperature" and float(value) > 1:
             notes.add(field(request, name), "approximated", "1 is the highest Anthropic takes")
             value = b"1"
-        kept[name] = value
-    return Sampling(**{name: None if value is None else Raw(value) for name, value in kept.items()})
+        kept.append(None if value is None else Raw(value))
+    return Sampling(*kept)
 
 
 def write_thinking(
@@ -132,14 +137,13 @@ def write_tier(request: ChatRequest, notes: Notes) -> str:
 
 def note_dropped(request: ChatRequest, notes: Notes) -> None:
     """Note every setting Anthropic has no place for."""
-    for name in (*_UNKNOWN, *_HARMLESS):
-        value = getattr(request, name)
+    for name, value in zip(_NOT_HERE, _values(request), strict=True):
         if value is not None and value is not False and value != "":
             notes.add(field(request, name), "dropped", "Anthropic has no such parameter", info=name in _HARMLESS)
     if request.choices is not None and request.choices > 1:
         notes.add(field(request, "choices"), "dropped", "Anthropic gives one answer")
     if request.metadata is not None and not word(member(request.metadata, b"user_id")):
-        notes.add(field(request, "metadata"), "dropped", "Anthropic takes a user's id only")
+        notes.add(field(request, "metadata"), "dropped", "Anthropic takes a user's id only", info=True)
     if any(not stop.strip() for stop in request.stop):
         notes.add(request.stop_at, "dropped", "stop sequences of white space only are refused")
 

@@ -40,11 +40,11 @@ class ChoiceOut(msgspec.Struct, frozen=True, omit_defaults=True):
     disable_parallel_tool_use: bool = False
 
 
-def write_tools(request: ChatRequest, names: Renamer, notes: Notes) -> tuple[Raw, ...]:
+def write_tools(request: ChatRequest, names: Renamer, notes: Notes) -> tuple[ToolOut | Raw, ...]:
     """The tools that may be called. Raises Unsupported for another vendor's that nothing can stand for."""
     choice = request.tool_choice
     allowed = set(choice.names) if choice is not None and choice.mode == "allowed" else None
-    written: list[Raw] = []
+    written: list[ToolOut | Raw] = []
     for tool in request.tools:
         if isinstance(tool, ServerTool):
             if tool.origin == ORIGIN:
@@ -99,7 +99,7 @@ def _leave_out(tool: ServerTool, notes: Notes) -> None:
     notes.add(tool.at, "dropped", "the tool is run by another vendor")
 
 
-def _tool(tool: Tool, names: Renamer, notes: Notes) -> Raw:
+def _tool(tool: Tool, names: Renamer, notes: Notes) -> ToolOut | Raw:
     if tool.custom:
         notes.add(tool.at, "emulated", "free text is asked for as the one member of an object")
     written = ToolOut(
@@ -109,8 +109,10 @@ def _tool(tool: Tool, names: Renamer, notes: Notes) -> Raw:
         strict=True if tool.strict and not tool.custom else None,
         cache_control=None if tool.cache is None else CacheOut(tool.cache.ttl),
     )
+    if not tool.ext or tool.ext_origin != ORIGIN:
+        return written
     raw = msgspec.json.encode(written)
-    for name, value in tool.ext if tool.ext_origin == ORIGIN else ():
+    for name, value in tool.ext:
         raw = b"%b,%b:%b}" % (raw[:-1], jsontext.literal(name), value)  # none that is written above
     return Raw(raw)
 

@@ -155,7 +155,7 @@ class ContentsWriter:
         else:
             arguments, understood = jsontext.arguments_object(call.arguments)
             if not understood:
-                self._notes.add(call.at, "approximated", f"arguments that are no object are sent as {arguments[:30]!r}")
+                self._notes.add(call.at, "approximated", "arguments that are no object are sent inside one")
         if call.cache is not None:
             self._notes.add(f"{call.at}.cache_control", "dropped", "Gemini has no cache marks", info=True)
         written = FunctionCall(id=call.call_id or None, name=self._names.fit(call.name), args=msgspec.Raw(arguments))

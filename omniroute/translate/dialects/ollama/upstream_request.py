@@ -91,11 +91,11 @@ def _drop_unknown(request: ChatRequest, notes: Notes) -> None:
         notes.add(field(request, "parallel"), "dropped", "Ollama cannot be kept from calling several tools at once")
     lost = {
         "logit_bias": request.logit_bias is not None,
-        "user": bool(request.user),
-        "metadata": request.metadata is not None,
         "verbosity": bool(request.verbosity),
     }
     harmless = {
+        "user": bool(request.user),
+        "metadata": request.metadata is not None,
         "service_tier": bool(request.service_tier) and request.service_tier not in ("auto", "default"),
         "store": request.store is True,
         "cache_key": bool(request.cache_key),
@@ -123,6 +123,12 @@ def _tools(request: ChatRequest, notes: Notes) -> tuple[schema.Tool, ...]:
             if tool.origin == "openai_responses":
                 raise Unsupported(
                     f"'{tool.at}' is a tool that OpenAI runs ('{tool.kind}'); the chosen model's provider cannot.",
+                    param=tool.at,
+                )
+            if tool.origin == "anthropic" and not any(isinstance(other, Tool) for other in request.tools):
+                # without any of its tools the model would make up what it was to look up
+                raise Unsupported(
+                    f"'{tool.at}' is a tool of Anthropic's own ('{tool.kind}'): the chosen model's provider has none.",
                     param=tool.at,
                 )
             notes.add(tool.at, "dropped", f"'{tool.kind}' runs at its own vendor only")

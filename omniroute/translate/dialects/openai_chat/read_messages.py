@@ -52,39 +52,43 @@ from omniroute.translate.reading import read_body
 
 ORIGIN: Final = "openai_chat"
 
-_message: Final = msgspec.json.Decoder(AskedMessage)
-_call: Final = msgspec.json.Decoder(AskedToolCall)
 _part: Final = msgspec.json.Decoder(AskedPart)
-_content: Final = msgspec.json.Decoder(str | list[Raw] | None)
 _string: Final = msgspec.json.Decoder(str)
 
 _INSTRUCTIONS: Final = frozenset({"system", "developer"})
 _ROLES: Final = "system, developer, user, assistant, tool or function"
 
 
-def read_messages(messages: Sequence[Raw]) -> tuple[tuple[Text, ...], tuple[Turn, ...]]:
+def read_messages(messages: Sequence[AskedMessage]) -> tuple[tuple[Text, ...], tuple[Turn, ...]]:
     """The leading instructions, one Text per message or part, and the turns. Raises ClientError naming the field."""
-    read = [
-        (read_body(_message, bytes(raw), f"messages[{place}]"), f"messages[{place}]")
-        for place, raw in enumerate(messages)
-    ]
-    leading = next((n for n, (message, _) in enumerate(read) if message.role not in _INSTRUCTIONS), len(read))
-    system = tuple(said for message, at in read[:leading] for said in _instructions(message, at))
-    return system, tuple(_turn(message, at) for message, at in read[leading:])
+    system: list[Text] = []
+    turns: list[Turn] = []
+    for place, message in enumerate(messages):
+        at = f"messages[{place}]"
+        if turns or message.role not in _INSTRUCTIONS:
+            turns.append(_turn(message, at))
+        else:
+            system += _instructions(message, at)
+    return tuple(system), tuple(turns)
 
 
-def _instructions(message: AskedMessage, at: str) -> Iterator[Text]:
-    for block in _blocks(message, at, alone_at=at):
+def _instructions(message: AskedMessage, at: str) -> list[Text]:
+    content, role = message.content, message.role
+    if isinstance(content, str):
+        return [Text(text=content, role=role, at=at)]
+    found: list[Text] = []
+    for block in _blocks(content, at):
         if not isinstance(block, Text):
             raise ClientError(f"'{block.at}': instructions are text.", param=block.at, code="invalid_value")
-        yield msgspec.structs.replace(block, role=message.role)
+        found.append(msgspec.structs.replace(block, role=role))
+    return found
 
 
 def _turn(message: AskedMessage, at: str) -> Turn:
     name = message.name or ""
     match message.role:
         case "user":
-            return Turn(role="user", blocks=tuple(_blocks(message, at)), name=name, at=at)
+            return Turn(role="user", blocks=_blocks(message.content, at), name=name, at=at)
         case "assistant":
             return Turn(role="assistant", blocks=tuple(_said(message, at)), name=name, at=at)
         case "system" | "developer":
@@ -97,10 +101,10 @@ def _turn(message: AskedMessage, at: str) -> Turn:
                     param=f"{at}.tool_call_id",
                     code="missing_required_parameter",
                 )
-            result = ToolResult(call_id=message.tool_call_id, name=name, blocks=tuple(_blocks(message, at)), at=at)
+            result = ToolResult(call_id=message.tool_call_id, name=name, blocks=_blocks(message.content, at), at=at)
             return Turn(role="user", blocks=(result,), at=at)
         case "function":
-            result = ToolResult(call_id="", name=name, blocks=tuple(_blocks(message, at)), at=at)
+            result = ToolResult(call_id="", name=name, blocks=_blocks(message.content, at), at=at)
             return Turn(role="user", blocks=(result,), at=at)
         case _:
             pass
@@ -112,8 +116,8 @@ def _turn(message: AskedMessage, at: str) -> Turn:
 def _said(message: AskedMessage, at: str) -> Iterator[Block]:
     """What the assistant said: reasoning, content, refusal, calls."""
     yield from _thoughts(message, at)
-    signature = signature_of(bytes(message.extra_content))
-    for block in _blocks(message, at):
+    signature = signature_of(bytes(message.extra_content)) if message.extra_content else ""
+    for block in _blocks(message.content, at):
         if isinstance(block, Text) and signature:
             yield msgspec.structs.replace(block, signature=signature)
             signature = ""
@@ -129,25 +133,23 @@ def _said(message: AskedMessage, at: str) -> Iterator[Block]:
         where = f"{at}.function_call"
         arguments = _arguments(message.function_call, f"{where}.arguments")
         yield ToolCall(call_id="", name=message.function_call.name, arguments=arguments, legacy=True, at=where)
-    for place, raw in enumerate(message.tool_calls or ()):
-        yield _tool_call(bytes(raw), f"{at}.tool_calls[{place}]")
+    for place, call in enumerate(message.tool_calls or ()):
+        yield _tool_call(call, f"{at}.tool_calls[{place}]")
 
 
 def _thoughts(message: AskedMessage, at: str) -> Iterator[Reasoning]:
     """Reasoning by details, which are whole, else by one of the plain members; never two of them together."""
-    where = f"{at}.reasoning_details"
-    blocks = blocks_of(read_details(bytes(message.reasoning_details)))
+    blocks = blocks_of(read_details(bytes(message.reasoning_details))) if message.reasoning_details else ()
     plain = message.reasoning_content or message.reasoning
     if plain and not any(block.text for block in blocks):
         name = "reasoning_content" if message.reasoning_content else "reasoning"
         yield Reasoning(text=plain, at=f"{at}.{name}")
     for place, block in enumerate(blocks):
-        yield msgspec.structs.replace(block, at=f"{where}[{place}]")
+        yield msgspec.structs.replace(block, at=f"{at}.reasoning_details[{place}]")
 
 
-def _tool_call(raw: bytes, at: str) -> ToolCall:
-    call = read_body(_call, raw, at)
-    signature = signature_of(bytes(call.extra_content))
+def _tool_call(call: AskedToolCall, at: str) -> ToolCall:
+    signature = signature_of(bytes(call.extra_content)) if call.extra_content else ""
     if call.custom is not None:
         return ToolCall(call_id=call.id or "", name=call.custom.name, arguments=call.custom.input, custom=True, at=at)
     if call.function is None:
@@ -164,17 +166,12 @@ def _arguments(call: AskedCall, at: str) -> str:
 
 
 # -- content -------------------------------------------------------------------------------------------------------
-def _blocks(message: AskedMessage, at: str, *, alone_at: str = "") -> Iterator[Block]:
-    """The content: one Text for a string (which stands at ``alone_at``, else at its member), a block for each part."""
-    where = f"{at}.content"
-    content = read_body(_content, bytes(message.content) or b"null", where)
-    if content is None:
-        return
+def _blocks(content: str | Sequence[Raw] | None, at: str) -> tuple[Block, ...]:
+    """The content of the message at ``at``: one Text for a string, a block for each part."""
     if isinstance(content, str):
-        yield Text(text=content, at=alone_at or where)
-        return
-    for place, raw in enumerate(content):
-        yield from _read_part(bytes(raw), f"{where}[{place}]")
+        return (Text(text=content, at=f"{at}.content"),)
+    parts = enumerate(content or ())
+    return tuple(block for place, raw in parts for block in _read_part(bytes(raw), f"{at}.content[{place}]"))
 
 
 def _read_part(raw: bytes, at: str) -> Iterator[Block]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Final
 
 import msgspec
@@ -29,10 +30,12 @@ from omniroute.translate.dialects.openai_chat.schema import (
     AskedName,
     AskedReasoning,
     AskedTool,
+    KnownBody,
 )
 from omniroute.translate.notes import Unsupported
 from omniroute.translate.reading import MAX_STOPS, MAX_TOOLS, bounded, integer, number, read_body, schema
 
+_known_body: Final = msgspec.json.Decoder(KnownBody)
 _body: Final = msgspec.json.Decoder(AskedBody)
 _members: Final = msgspec.json.Decoder(dict[str, Raw])
 _tool: Final = msgspec.json.Decoder(AskedTool)
@@ -47,7 +50,7 @@ _NULL: Final = (b"", b"null")
 
 def read_request(asked: Asked, peeked: Peeked) -> ChatRequest:
     """The whole request. Raises ClientError naming the field, Unsupported for an answer in sound."""
-    told = read_body(_body, asked.body)
+    told, ext = _read(asked.body)
     system, turns = read_messages(told.messages)
     if not turns and not system:
         raise ClientError("'messages' is empty: give at least one message.", param="messages", code="invalid_value")
@@ -91,8 +94,15 @@ def read_request(asked: Asked, peeked: Peeked) -> ChatRequest:
         cache_retention=told.prompt_cache_retention or "",
         stream=peeked.stream,
         include_usage=peeked.include_usage,
-        ext=unknown_members(asked.body, KNOWN),
+        ext=ext,
     )
+
+
+def _read(body: bytes) -> tuple[AskedBody, tuple[tuple[str, Json], ...]]:
+    """The body, and the members at its top that nobody knows: looked for only where there are any."""
+    with suppress(ClientError):  # a member nobody knows; what else may be wrong is said below
+        return read_body(_known_body, body), ()
+    return read_body(_body, body), unknown_members(body, KNOWN)
 
 
 def unknown_members(body: bytes, known: frozenset[str]) -> tuple[tuple[str, Json], ...]:
@@ -257,7 +267,7 @@ def _function(function: AskedFunction, at: str, where: str, cache: Cache | None)
 
 
 def _tool_choice(raw: Raw) -> ToolChoice | None:
-    told = read_body(_choice, bytes(raw) or b"null", "tool_choice")
+    told = read_body(_choice, bytes(raw), "tool_choice") if raw else None
     match told:
         case None:
             return None

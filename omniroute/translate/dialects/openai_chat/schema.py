@@ -101,7 +101,7 @@ class AskedThinking(msgspec.Struct, frozen=True):
 class AskedBody(msgspec.Struct, frozen=True, kw_only=True):
     """A request for a chat completion, but for what ``peek`` has read."""
 
-    messages: list[Raw]
+    messages: list[AskedMessage]
     max_completion_tokens: Raw = NOTHING
     max_tokens: Raw = NOTHING
     temperature: Raw = NOTHING
@@ -142,14 +142,18 @@ class AskedBody(msgspec.Struct, frozen=True, kw_only=True):
     stream_options: Raw = NOTHING
 
 
+class KnownBody(AskedBody, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The same, and nothing that nobody knows."""
+
+
 class AskedMessage(msgspec.Struct, frozen=True, kw_only=True):
     """A message of any role."""
 
     role: str
-    content: Raw = NOTHING
+    content: str | list[Raw] | None = None
     name: str | None = None
     refusal: str | None = None
-    tool_calls: list[Raw] | None = None
+    tool_calls: list[AskedToolCall] | None = None
     function_call: AskedCall | None = None
     tool_call_id: str | None = None
     reasoning_content: str | None = None

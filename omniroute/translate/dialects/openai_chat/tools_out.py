@@ -32,7 +32,7 @@ class ToolWriter:
         self._sent = 0
 
     def tools(self) -> tuple[schema.Tool | Raw, ...]:
-        """Those the upstream is told of. Raises Unsupported for a hosted tool of Responses."""
+        """Those the upstream is told of. Raises Unsupported for a tool another vendor runs."""
         choice = self._request.tool_choice
         only = None
         if choice is not None and choice.mode == "allowed" and not self.custom:
@@ -86,6 +86,12 @@ class ToolWriter:
         if tool.origin == "openai_responses":
             raise Unsupported(
                 f"'{tool.at}' is a tool that OpenAI runs ('{tool.kind}'), and the chosen model's provider does not.",
+                param=tool.at,
+            )
+        if tool.origin == "anthropic" and not any(isinstance(other, Tool) for other in self._request.tools):
+            # without any of its tools the model would make up what it was to look up
+            raise Unsupported(
+                f"'{tool.at}' is a tool of Anthropic's own ('{tool.kind}'): the chosen model's provider has none.",
                 param=tool.at,
             )
         self._notes.add(tool.at, "dropped", f"'{tool.kind}' is run by its own vendor only")

@@ -6,6 +6,7 @@ from typing import Final
 
 from omniroute.domain import Quirks
 from omniroute.translate.dialect import Asked, Identity, Part, Peeked
+from omniroute.translate.dialects.openai_responses.foreign import is_foreign
 from omniroute.translate.dialects.openai_responses.request_out import PATH
 from omniroute.translate.dialects.openai_responses.unfold import unfold
 from omniroute.translate.dialects.openai_responses.usage import usage_of_body
@@ -43,6 +44,7 @@ IDENTITY: Final = Identity(
     encode_request=encode_request,
     path=path,
     forwarded=(b"openai-beta", b"openai-organization", b"openai-project"),
+    foreign=is_foreign,
     unfold=unfold,
     usage_of_body=usage_of_body,
 )

@@ -384,10 +384,10 @@ def test_everything_without_a_place_is_noted() -> None:
     assert write(asked)["stop_sequences"] == ["x"]
     assert {field for (field, action), severity in found.items() if severity == "warning" and action == "dropped"} == {
         "seed", "presence_penalty", "frequency_penalty", "logit_bias", "logprobs", "top_logprobs", "n", "verbosity",
-        "prompt_cache_retention", "metadata", "service_tier", "stop",
+        "prompt_cache_retention", "service_tier", "stop",
     }  # fmt: skip
     assert {field for (field, _), severity in found.items() if severity == "info"} == {
-        "prompt_cache_key", "store", "prediction",
+        "prompt_cache_key", "store", "prediction", "metadata",
     }  # fmt: skip
 
 

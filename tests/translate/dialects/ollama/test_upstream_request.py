@@ -151,10 +151,15 @@ def test_tools_without_a_schema_and_of_free_text() -> None:
 
 def test_tools_that_a_vendor_runs() -> None:
     hosted = ServerTool(origin="anthropic", kind="web_search_20250305", raw=b"{}", at="tools[0]")
-    assert write(asked(tools=(hosted,)))[1] == [("tools[0]", "dropped")]
-    with pytest.raises(Unsupported) as caught:
-        write(asked(tools=(msgspec.structs.replace(hosted, origin="openai_responses"),)))
-    assert (caught.value.param, caught.value.code) == ("tools[0]", "unsupported_feature")
+    own = Tool(name="f", at="tools[1]")
+    body, lost = write(asked(tools=(hosted, own)))
+    assert lost == [("tools[0]", "dropped")]
+    assert len(body["tools"]) == 1
+    assert write(asked(tools=(msgspec.structs.replace(hosted, origin="gemini"),)))[1] == [("tools[0]", "dropped")]
+    for tools in ((hosted,), (msgspec.structs.replace(hosted, origin="openai_responses"), own)):
+        with pytest.raises(Unsupported) as caught:
+            write(asked(tools=tools))
+        assert (caught.value.param, caught.value.code) == ("tools[0]", "unsupported_feature")
 
 
 def test_a_schema_goes_as_it_was_written() -> None:

@@ -325,14 +325,19 @@ def test_custom_tools_are_functions_for_those_who_know_none() -> None:
 
 def test_tools_of_other_vendors() -> None:
     notes = Notes()
-    hosted = ServerTool(origin="anthropic", kind="web_search_20250305", raw=b"{}", at="tools[0]")
+    hosted = ServerTool(origin="gemini", kind="googleSearch", raw=b"{}", at="tools[0]")
     choice = ToolChoice(mode="required")
     found = written(notes=notes, tools=(hosted,), tool_choice=choice, parallel=False)
     assert not {"tools", "tool_choice", "parallel_tool_calls"} & found.keys()
     assert noted(notes) == {("tools[0]", "dropped", "warning"), ("tool_choice", "dropped", "warning")}
-    with pytest.raises(Unsupported) as caught:
-        written(tools=(msgspec.structs.replace(hosted, origin="openai_responses"),))
-    assert caught.value.param == "tools[0]"
+    notes, own = Notes(), Tool(name="f", at="tools[1]")
+    theirs = msgspec.structs.replace(hosted, origin="anthropic")
+    assert len(written(notes=notes, tools=(theirs, own))["tools"]) == 1
+    assert noted(notes) == {("tools[0]", "dropped", "warning")}
+    for tools in ((theirs,), (msgspec.structs.replace(hosted, origin="openai_responses"), own)):
+        with pytest.raises(Unsupported) as caught:
+            written(tools=tools)
+        assert caught.value.param == "tools[0]"
 
 
 @pytest.mark.parametrize(

@@ -265,7 +265,7 @@ def test_no_frame_before_the_first_text() -> None:
         ([b'{"choices":[{"text":"a","index":0,"finish_reason":"tool_calls"}]}'], "finish 'tool_calls'"),
         ([b'{"choices":[{"text":"a","index":0}]}', b"[DONE]"], "before every choice"),
         ([b'{"choices":[]}'], "no usage"),
-        ([b"[DONE]"], "before every choice"),
+        ([b"[DONE]"], "before any choice"),
         ([b"x"], "not JSON"),
         ([], "no .DONE."),
     ],

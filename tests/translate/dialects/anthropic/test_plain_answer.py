@@ -1,4 +1,4 @@
-"""The quick reading of whole answers takes what is common, and reads it as the patient one does."""
+"""The quick reading of whole answers takes what is plain, and reads it as the patient one does."""
 
 from __future__ import annotations
 
@@ -7,14 +7,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from omniroute.domain import Quirks, Usage
+from omniroute.domain import Usage
 from omniroute.translate import find_dialects
 from omniroute.translate.canonical import Finish, Reasoning, Text, ToolCall
+from omniroute.translate.dialects.anthropic.answer import read_any
 
 UPSTREAM = find_dialects()["anthropic"].upstream
 assert UPSTREAM is not None
-assert UPSTREAM.read_common_answer is not None
-quick, patient, failure = UPSTREAM.read_common_answer, UPSTREAM.read_answer, UPSTREAM.read_failure
+assert UPSTREAM.read_plain_answer is not None
+quick, failure = UPSTREAM.read_plain_answer, UPSTREAM.read_failure
 
 USAGE = {"input_tokens": 10, "output_tokens": 9}
 BODY = {
@@ -38,7 +39,7 @@ BODY = {
 }  # fmt: skip
 
 
-def test_a_common_answer_is_read() -> None:
+def test_a_plain_answer_is_read() -> None:
     response = quick(msgspec.json.encode(BODY))
 
     assert response is not None
@@ -70,7 +71,7 @@ def test_a_common_answer_is_read() -> None:
         {"id": 1},
     ],
 )
-def test_what_is_not_common_is_left_to_the_patient_reading(changed: dict[str, object]) -> None:
+def test_what_is_not_plain_is_left_to_the_patient_reading(changed: dict[str, object]) -> None:
     assert quick(msgspec.json.encode({**BODY, **changed})) is None
 
 
@@ -80,12 +81,13 @@ def test_what_is_not_common_is_left_to_the_patient_reading(changed: dict[str, ob
         b"",
         b"event: message_start\n",
         b'{"type":"error","error":{"type":"overloaded_error","message":"x"}}',
-        b'{"content":[{"type":"text","text":"\\ud83d"}],"usage":{"input_tokens":1,"output_tokens":1}}',
-        b'{"content":[{"type":"text","text":"\xff"}],"usage":{"input_tokens":1,"output_tokens":1}}',
-        b'{"content":[],"usage":{"input_tokens":1,"output_tokens":1},"deep":' + b"[" * 100_000,
+        b'{"id":"","model":"","stop_reason":"","content":[{"type":"text","text":"\\ud83d"}],"usage":{"input_tokens":1,"output_tokens":1}}',
+        b'{"id":"","model":"","stop_reason":"","content":[{"type":"text","text":"\xff"}],"usage":{"input_tokens":1,"output_tokens":1}}',
+        b'{"id":"","model":"","stop_reason":"","content":[],"usage":{"input_tokens":1,"output_tokens":1},"deep":'
+        + b"[" * 100_000,
     ],
 )
-def test_bytes_of_no_common_answer(body: bytes) -> None:
+def test_bytes_of_no_plain_answer(body: bytes) -> None:
     assert quick(body) is None
 
 
@@ -119,9 +121,13 @@ _usages = st.fixed_dictionaries(
     },
 )
 _messages = st.fixed_dictionaries(
-    {"content": st.lists(_blocks, max_size=3), "usage": _usages},
+    {
+        "content": st.lists(_blocks, max_size=3),
+        "usage": _usages,
+        **{name: mostly(_words) for name in ("id", "model", "stop_reason")},
+    },
     optional={
-        **{name: mostly(_words) for name in ("id", "model", "type", "stop_reason", "stop_sequence")},
+        **{name: mostly(_words) for name in ("type", "stop_sequence")},
         **{name: mostly(st.none()) for name in ("stop_details", "error", "container")},
     },
 )
@@ -134,12 +140,15 @@ def test_both_readings_agree(message: dict[str, object]) -> None:
 
     if response is not None:
         assert failure(body) is None
-        assert response == patient(body, Quirks())
+        assert response == read_any(body)
 
 
 def test_members_that_are_told_twice_or_escaped() -> None:
-    body = b'{"content":[{"text":"a","t\\u0079pe":"text","text":"b"}],"usage":{"input_tokens":1,"output_tokens":2}}'
+    body = (
+        b'{"id":"","model":"","model":"m","stop_reason":"","content":[{"text":"a","t\\u0079pe":"text","text":"b"}],'
+        b'"usage":{"input_tokens":1,"output_tokens":2}}'
+    )
     response = quick(body)
 
     assert response is not None
-    assert response == patient(body, Quirks())
+    assert response == read_any(body)
