@@ -73,13 +73,21 @@ class Pair:
         return self.identity is not None
 
     def passes(self, body: bytes, quirks: Quirks) -> bool:
-        """Whether bytes may go on as they are, both ways: same dialect, as its clients know it, nothing foreign in it.
+        """Whether bytes go on as they are, both ways: what both of the next two say."""
+        return self.may_pass(quirks) and self.is_own(body)
+
+    def may_pass(self, quirks: Quirks) -> bool:
+        """Whether bytes of an upstream with ``quirks`` are as the dialect's clients know it, so that they may pass.
 
         Mistral's part arrays, ``<think>`` in the text and answers spread over several choices are no such thing: they
         go through the hub.
         """
+        return self.identity is not None and not (quirks.mistral or quirks.think_tags or quirks.merge_choices)
+
+    def is_own(self, body: bytes) -> bool:
+        """Whether nothing in a request's ``body`` is foreign to the dialect: no carrier of ours, no other vendor's."""
         identity = self.identity
-        if identity is None or _own_way(quirks) or jsonspan.holds(body, CARRIER):
+        if identity is None or jsonspan.holds(body, CARRIER):
             return False
         return identity.foreign is None or not identity.foreign(body)
 
@@ -226,8 +234,3 @@ def _named(response: ChatResponse, prefix: str) -> ChatResponse:
 
     candidates = tuple(msgspec.structs.replace(c, blocks=tuple(map(named, c.blocks))) for c in response.candidates)
     return msgspec.structs.replace(response, candidates=candidates)
-
-
-def _own_way(quirks: Quirks) -> bool:
-    """Whether the dialect's own clients would not understand what the upstream answers."""
-    return quirks.mistral or quirks.think_tags or quirks.merge_choices

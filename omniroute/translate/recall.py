@@ -117,8 +117,10 @@ def learn_answer(response: ChatResponse, origin: str, learn: Learn) -> None:
 
 def recalled(request: ChatRequest, lookup: Callable[[str], Remembered | None], target: str) -> ChatRequest:
     """``request`` with what ``target`` made, and the client has lost, in front of its calls and on them."""
-    turns = tuple(_recalled(turn, lookup, target) if turn.role == "assistant" else turn for turn in request.turns)
-    return request if turns == request.turns else msgspec.structs.replace(request, turns=turns)
+    turns = [_recalled(turn, lookup, target) if turn.role == "assistant" else turn for turn in request.turns]
+    if all(new is old for new, old in zip(turns, request.turns, strict=True)):
+        return request
+    return msgspec.structs.replace(request, turns=tuple(turns))
 
 
 def _recalled(turn: Turn, lookup: Callable[[str], Remembered | None], target: str) -> Turn:
@@ -135,7 +137,7 @@ def _recalled(turn: Turn, lookup: Callable[[str], Remembered | None], target: st
             blocks.append(msgspec.structs.replace(block, signature=known.signature))
         else:
             blocks.append(block)
-    return msgspec.structs.replace(turn, blocks=tuple(blocks))
+    return msgspec.structs.replace(turn, blocks=tuple(blocks)) if said else turn
 
 
 def _tell(learn: Learn, call_id: str, origin: str, signature: str, said: tuple[Reasoning, ...]) -> None:
