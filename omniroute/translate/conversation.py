@@ -5,6 +5,7 @@ Pure: turns in, turns out. Writers of dialects choose which of it their target d
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 from typing import Final
@@ -170,8 +171,9 @@ def _answers(
 ) -> tuple[ToolResult, ...]:
     """One result for each of ``calls``."""
     answered: dict[str, ToolResult] = {}
+    waiting = _Waiting(calls)
     for result in results:
-        call = next(_candidates(result, (call for call in calls if call.call_id not in answered)), None)
+        call = waiting.take(result)
         if call is None:
             notes.add(result.at, "dropped", "no call of the turn before it has this id")
             continue
@@ -190,8 +192,25 @@ def _answers(
     return tuple(answered.values())
 
 
-def _candidates(result: ToolResult, calls: Iterable[ToolCall]) -> Iterator[ToolCall]:
-    """Those of ``calls`` that ``result`` may answer, best first."""
-    for call in calls:
-        if result.call_id == call.call_id if result.call_id else not result.name or result.name == call.name:
-            yield call
+class _Waiting:
+    """Calls of a turn, to be answered by their id, else by their name, else in order: each once, in linear time."""
+
+    __slots__ = ("_by_id", "_by_name", "_in_order")
+
+    def __init__(self, calls: Iterable[ToolCall]) -> None:
+        self._in_order = deque(calls)
+        self._by_id = {call.call_id: call for call in self._in_order}
+        self._by_name: dict[str, deque[ToolCall]] = {}
+        for call in self._in_order:
+            self._by_name.setdefault(call.name, deque()).append(call)
+
+    def take(self, result: ToolResult) -> ToolCall | None:
+        """The call that ``result`` answers, which no other will; None if there is none."""
+        if result.call_id:
+            return self._by_id.pop(result.call_id, None)
+        queue = self._by_name.get(result.name) if result.name else self._in_order
+        while queue:
+            call = self._by_id.pop(queue.popleft().call_id, None)
+            if call is not None:
+                return call
+        return None

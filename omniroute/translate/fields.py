@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
+from omniroute.errors import ClientError
 from omniroute.translate.canonical import ChatRequest
 from omniroute.translate.notes import Unsupported
 
@@ -42,12 +43,27 @@ _STATE: Final[Mapping[str, frozenset[str]]] = MappingProxyType(
 )
 """Members that name something the client's own vendor keeps (translation.md §11.11)."""
 
+_CONVERSATIONS: Final[Mapping[str, str]] = MappingProxyType(
+    {"gemini": "contents", "openai_responses": "input", "openai_completions": "prompt"}
+)
+"""Where the conversation is, if not in ``messages``."""
+
 _NOTHING: Final = frozenset({b"null", b"false", b'""'})
 
 
 def field(request: ChatRequest, name: str) -> str:
     """The path, in the client's own words, of what ``ChatRequest`` calls ``name``."""
     return _WORDS.get(request.origin, {}).get(name, name)
+
+
+def says_nothing(request: ChatRequest) -> ClientError:
+    """The error for a request of which no content is left to be answered."""
+    at = _CONVERSATIONS.get(request.origin, "messages")
+    return ClientError(
+        f"The conversation in '{at}' is empty: send at least one message with content.",
+        param=at,
+        code="invalid_value",
+    )
 
 
 def refuse_state(request: ChatRequest) -> None:

@@ -12,6 +12,7 @@ import msgspec
 from omniroute._speedups import jsonspan
 from omniroute.errors import ClientError
 from omniroute.translate.dialect import Span
+from omniroute.translate.reading import no_object
 
 MODEL_CHARS: Final = 256
 """A model name goes into headers, log lines and ledger rows; no vendor's comes near this."""
@@ -51,9 +52,7 @@ def spans_of(body: bytes, keys: tuple[bytes, ...], needed: str, at: str = "") ->
     except jsonspan.RepeatedMemberError as error:
         raise repeated(f"{at}.{error.key.decode()}" if at else error.key.decode()) from error
     except ValueError as error:
-        raise ClientError(
-            f"The request body is not a JSON object ({error}). Send one with {needed}.", code="invalid_json"
-        ) from error
+        raise no_object(error, body, f"Send one with {needed}.") from error
 
 
 def value_at(body: bytes, span: Span | None, kind: type[Value], field: str, rule: str) -> Value | None:

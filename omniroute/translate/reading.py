@@ -31,7 +31,13 @@ _HALF: Final = re.compile(
     re.DOTALL,
 )
 """Any escape; whole pairs first, so that what matches as a half has no other."""
-_TOKEN: Final = re.compile(rb'"(?P<text>(?:[^"\\]|\\.)*+)"(?P<key>[ \t\r\n]*+:)?|[{}\[\],]', re.DOTALL)
+_TOKEN: Final = re.compile(
+    rb'"(?P<text>[^"\\]*+(?:\\.?+[^"\\]*+)*+)(?:"(?P<key>[ \t\r\n]*+:)?+|\Z)|[{}\[\],]', re.DOTALL
+)
+"""A string (and what makes it a key), to the end of the text if it has none of its own; or a mark of structure."""
+_BYTE: Final = re.compile(r"\bbyte (?P<at>[0-9]+)")
+"""Where a reader stopped."""
+MAX_PATH_STEPS: Final = 8
 MAX_PATH_CHARS: Final = 200
 """Of a field's name in an error; a longer one is cut at its end."""
 _NUMBER: Final = re.compile(rb"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?")
@@ -56,7 +62,10 @@ def read_body(decoder: msgspec.json.Decoder[Value], body: bytes, at: str = "") -
 
 
 def path_at(body: bytes, offset: int) -> str:
-    """The path of the member that byte ``offset`` of a JSON document is in, as ``messages[2].content``."""
+    """The path of the member that byte ``offset`` of a JSON document is in, as ``messages[2].content``.
+
+    "" at the top, or in the name of a member there. Linear time, whatever the bytes are.
+    """
     path: list[str | int] = []
     for token in _TOKEN.finditer(body):
         if token.end() > offset:
@@ -70,10 +79,27 @@ def path_at(body: bytes, offset: int) -> str:
             path.append(0)
         elif mark in b"}]" and path:
             path.pop()
-        elif mark == b"," and path and isinstance(path[-1], int):
-            path[-1] += 1
-    steps = (f"[{step}]" if isinstance(step, int) else f".{step}" for step in path)
+        elif mark == b"," and path:
+            last = path[-1]
+            path[-1] = last + 1 if isinstance(last, int) else ""
+    steps = (f"[{step}]" if isinstance(step, int) else f".{step}" for step in path[:MAX_PATH_STEPS] if step != "")
     return "".join(steps).removeprefix(".")[:MAX_PATH_CHARS]
+
+
+def no_object(error: Exception, body: bytes, send: str) -> ClientError:
+    """The error for a body that is no JSON object: why not, where, and what to ``send`` instead."""
+    field = _stopped_in(error, body)
+    return ClientError(
+        f"The request body is not a JSON object ({error}{f', in {field!r}' if field else ''}). {send}",
+        param=field or None,
+        code="invalid_json",
+    )
+
+
+def _stopped_in(error: Exception, body: bytes) -> str:
+    """The path of the member in which a reader gave up, "" if it does not say where, or at the top."""
+    found = _BYTE.search(str(error))
+    return path_at(body, int(found["at"])) if found else ""
 
 
 def _unreadable(error: Exception, body: bytes, at: str) -> ClientError:
@@ -84,11 +110,17 @@ def _unreadable(error: Exception, body: bytes, at: str) -> ClientError:
         where = next((match.start() for match in _HALF.finditer(body) if match["half"]), -1)
         what = "holds half of a surrogate pair, which is no character"
     if where < 0:
-        said = f"'{at}'" if at else "The request body"
-        return ClientError(f"{said} is not valid JSON ({error}).", param=at or None, code="invalid_json")
-    inner = path_at(body, where)
-    field = f"{at}{'' if inner.startswith('[') or not at or not inner else '.'}{inner}"
-    return ClientError(f"'{field}' {what}: send it without.", param=field or None, code="invalid_value")
+        field = _joined(at, _stopped_in(error, body))
+        said = f"'{field}'" if field else "The request body"
+        return ClientError(f"{said} is not valid JSON ({error}).", param=field or None, code="invalid_json")
+    field = _joined(at, path_at(body, where))
+    said = f"'{field}'" if field else "The name of a member"
+    return ClientError(f"{said} {what}: send it without.", param=field or None, code="invalid_value")
+
+
+def _joined(at: str, inner: str) -> str:
+    """The path of member ``inner`` of ``at``."""
+    return f"{at}.{inner}" if at and inner and not inner.startswith("[") else at + inner
 
 
 def _misshapen(error: msgspec.ValidationError, at: str) -> ClientError:
@@ -96,7 +128,7 @@ def _misshapen(error: msgspec.ValidationError, at: str) -> ClientError:
     match = _PATH.search(text)
     inner = match["path"] if match else ""
     said = text[: match.start()] if match else text
-    field = f"{at}{'' if inner.startswith('[') or not at or not inner else '.'}{inner}"
+    field = _joined(at, inner)
     return ClientError(
         f"'{field}': {said}." if field else f"The request body: {said}.", param=field or None, code="invalid_value"
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import re
+import time
 
 import msgspec
 import pytest
@@ -43,6 +44,10 @@ DECODER = msgspec.json.Decoder(Outer)
         (b'{"messages":[{"text":"\\\\ud800","more":["\\udc00"]}]}', "messages[0].more[0]"),
         (b'{"x":' + b"[" * 100_000, None),
         (b'{"messages":', None),
+        (b'{"messages":[{"text":"a"}],"top_p":NaN}', "top_p"),
+        (b'{"messages":[{"text":"a"},{"text":"b",}]}', "messages[1]"),
+        (b'{"messages":[],"\\ud800":1}', None),
+        (b'{"messages":[],"x":{"y":1,"\xff":1}}', "x"),
     ],
 )
 def test_a_wrong_body_names_its_field(body: bytes, param: str | None) -> None:
@@ -275,6 +280,21 @@ def test_one_id_for_two_calls_of_a_turn_becomes_two() -> None:
     ids = [block.call_id for block in paired[0].blocks if isinstance(block, ToolCall)]
     assert len(set(ids)) == 2
     assert [call_id for call_id, _ in said(paired[1])] == ids
+
+
+@pytest.mark.slow
+def test_pairing_and_merging_take_linear_time() -> None:
+    began = time.process_time()
+    ids = [str(number) for number in range(20_000)]
+    calls = assistant(*map(call, ids))
+    answers = user(*(result(call_id, call_id) for call_id in reversed(ids)))
+    unnamed = user(*(result("", call_id, "f") for call_id in ids))
+    many = (*(assistant(call(call_id)) for call_id in ids), *(user(result(call_id, "x")) for call_id in ids))
+
+    assert said(conversation.paired((calls, answers), Notes())[1]) == [(one, one) for one in reversed(ids)]
+    assert said(conversation.paired((calls, unnamed), Notes())[1]) == [(one, one) for one in ids]
+    assert [len(turn.blocks) for turn in conversation.merged(many)] == [20_000, 20_000]
+    assert time.process_time() - began < 2  # a quarter of it here; comparing each with each takes half a minute
 
 
 def test_turns_are_merged_and_empty_ones_left_out() -> None:

@@ -8,7 +8,6 @@ import msgspec
 from msgspec import Raw
 
 from omniroute.domain import Quirks
-from omniroute.errors import ClientError
 from omniroute.translate import conversation, jsontext
 from omniroute.translate.canonical import ChatRequest, Opaque, Reasoning, Text, Tool, ToolCall, ToolResult, Turn
 from omniroute.translate.dialect import Outgoing
@@ -27,11 +26,10 @@ from omniroute.translate.dialects.anthropic.settings_out import (
 )
 from omniroute.translate.dialects.anthropic.tools_out import ChoiceOut, ToolOut, is_forced, write_choice, write_tools
 from omniroute.translate.dialects.anthropic.vendor import ORIGIN
-from omniroute.translate.fields import refuse_state
+from omniroute.translate.fields import refuse_state, says_nothing
 from omniroute.translate.naming import ANTHROPIC_ID, ANTHROPIC_NAME, Renamer
 from omniroute.translate.notes import Notes, Unsupported
 
-_CONVERSATION: Final = {"gemini": "contents", "openai_responses": "input"}
 JSON_WANTED: Final = "Answer with one JSON object and nothing else: no text around it, no code fence."
 
 
@@ -145,10 +143,7 @@ def _shaped(request: ChatRequest, quirks: Quirks, notes: Notes) -> tuple[tuple[T
     # A result without its call is dropped, and its turn with it if it held no more: neighbours are merged once again.
     shaped = conversation.merged(conversation.paired(conversation.merged(clean), notes))
     if not any(turn.role != "system" for turn in shaped):
-        raise ClientError(
-            "The conversation is empty: send at least one message that says something.",
-            param=_CONVERSATION.get(request.origin, "messages"),
-        )
+        raise says_nothing(request)
     return tuple(system), (*shaped[:-1], _last(shaped[-1], quirks, notes))
 
 

@@ -8,7 +8,6 @@ from typing import Final, assert_never
 import msgspec
 
 from omniroute.domain import Quirks
-from omniroute.errors import ClientError
 from omniroute.translate.canonical import ChatRequest, Format, Json, ServerTool, Text, Tool, ToolChoice
 from omniroute.translate.dialect import Outgoing
 from omniroute.translate.dialects.gemini import peek
@@ -27,7 +26,7 @@ from omniroute.translate.dialects.gemini.schema import (
 from omniroute.translate.dialects.gemini.schema import Tool as WireTool
 from omniroute.translate.dialects.gemini.thinking import thinking_config
 from omniroute.translate.dialects.gemini.words import ORIGIN, write_tier
-from omniroute.translate.fields import field, refuse_state
+from omniroute.translate.fields import field, refuse_state, says_nothing
 from omniroute.translate.naming import GEMINI_NAME, Renamer
 from omniroute.translate.notes import Notes, Unsupported
 from omniroute.translate.schema_subset import is_empty_object, to_openapi
@@ -51,7 +50,6 @@ _SCHEMA_AT: Final = {
 }
 """Where a tool's schema stands, for the notes about it."""
 
-_CONVERSATION: Final = {"gemini": "contents", "openai_responses": "input"}
 """What clients call the conversation, where not ``messages``."""
 
 _wire_tool: Final = msgspec.json.Decoder(WireTool)
@@ -77,8 +75,7 @@ def written(request: ChatRequest, quirks: Quirks, notes: Notes, names: Renamer) 
     system = [*_instructions(request.system, notes), *_instructions(writer.moved(), notes)]
     contents = writer.contents()
     if not contents:
-        at = _CONVERSATION.get(request.origin, "messages")
-        raise ClientError(f"'{at}' says nothing: send at least one message with content.", param=at)
+        raise says_nothing(request)
     config = _config(request, quirks, notes)
     return GenerateContentRequest(
         contents=contents,

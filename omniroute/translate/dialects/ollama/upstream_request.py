@@ -7,14 +7,13 @@ from typing import Final
 import msgspec
 
 from omniroute.domain import Quirks
-from omniroute.errors import ClientError
 from omniroute.translate.canonical import ChatRequest, Format, Thinking, Tool, ToolChoice
 from omniroute.translate.conversation import paired
 from omniroute.translate.dialect import Outgoing
 from omniroute.translate.dialects.ollama import schema
 from omniroute.translate.dialects.ollama.messages import write_messages
 from omniroute.translate.dialects.ollama.peek import CHAT_PATH
-from omniroute.translate.fields import field, refuse_state
+from omniroute.translate.fields import field, refuse_state, says_nothing
 from omniroute.translate.notes import Notes, Unsupported
 from omniroute.translate.thinking import effort_of
 
@@ -33,7 +32,7 @@ def write_request(request: ChatRequest, quirks: Quirks, notes: Notes) -> Outgoin
     turns = paired(request.turns, notes)
     messages = write_messages(request.system, turns, notes)
     if not messages:
-        raise ClientError("There is no message with any content to answer.", param="messages", code="invalid_value")
+        raise says_nothing(request)
     options, members = _own(request, notes)
     options = _options(request) | options
     _drop_unknown(request, notes)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import groupby
 from typing import Final
 
 import msgspec
@@ -70,10 +71,12 @@ class MessageWriter:
     # -- instructions --------------------------------------------------------------------------------------------------
     def _instructions(self) -> Iterator[Message]:
         said = [text for text in self._request.system if text.text.strip()]
-        while said:
-            many = len(said) if self._request.origin in _ONE_MESSAGE else _of_one_message(said)
-            yield self._instruction(said[:many], developer=said[0].role == "developer")
-            said = said[many:]
+        if said and self._request.origin in _ONE_MESSAGE:
+            yield self._instruction(said, developer=said[0].role == "developer")
+            return
+        for _, run in groupby(said, _message_of):
+            texts = list(run)
+            yield self._instruction(texts, developer=texts[0].role == "developer")
 
     def _instruction(self, texts: list[Text], *, developer: bool, name: str = "") -> schema.Message:
         role = "developer" if developer and self._quirks.developer_role else "system"
@@ -236,12 +239,7 @@ def _is_ours(result: ToolResult) -> bool:
     return result.blocks == (Text(text=NO_RESULT),)
 
 
-def _of_one_message(texts: list[Text]) -> int:
-    """How many of the first ``texts`` the client wrote in one message: its parts."""
-    where = texts[0].at.partition(".content")[0]
-    same = 0
-    for text in texts:
-        if text.at.partition(".content")[0] != where or text.role != texts[0].role or not where:
-            break
-        same += 1
-    return max(1, same)
+def _message_of(text: Text) -> tuple[str, str, int]:
+    """The same for texts that the client wrote as parts of one message, another for each that stands nowhere."""
+    where = text.at.partition(".content")[0]
+    return text.role, where, 0 if where else id(text)

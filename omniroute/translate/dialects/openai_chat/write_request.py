@@ -8,7 +8,6 @@ import msgspec
 from msgspec import Raw
 
 from omniroute.domain import Quirks
-from omniroute.errors import ClientError
 from omniroute.translate.canonical import ChatRequest, Format, Json
 from omniroute.translate.dialect import Outgoing
 from omniroute.translate.dialects.openai_chat import request_schema as schema
@@ -16,7 +15,7 @@ from omniroute.translate.dialects.openai_chat.identity import PATH
 from omniroute.translate.dialects.openai_chat.thinking_out import effort, own_words
 from omniroute.translate.dialects.openai_chat.tools_out import ToolWriter
 from omniroute.translate.dialects.openai_chat.write_messages import MessageWriter
-from omniroute.translate.fields import field, refuse_state
+from omniroute.translate.fields import field, refuse_state, says_nothing
 from omniroute.translate.notes import Notes
 
 _encode: Final = msgspec.json.Encoder().encode
@@ -36,7 +35,7 @@ def write_request(request: ChatRequest, quirks: Quirks, notes: Notes) -> Outgoin
     writer = MessageWriter(request, quirks, notes, tools.names, custom=tools.custom)
     messages = writer.messages()
     if not messages:
-        raise ClientError("There is no message with any content to answer.", param="messages", code="invalid_value")
+        raise says_nothing(request)
     written = tools.tools()
     own = own_words(request.thinking) if request.origin == _OURS else {}
     body = schema.Body(

@@ -10,7 +10,7 @@ from msgspec import Raw
 from omniroute.translate.canonical import ChatRequest, Json, Text, Turn
 from omniroute.translate.dialect import Asked, Peeked
 from omniroute.translate.notes import Unsupported
-from omniroute.translate.peeking import choices_of, missing, model_name, wrong
+from omniroute.translate.peeking import choices_of, missing, model_name, spans_of, wrong
 from omniroute.translate.reading import MAX_STOPS, bounded, integer, number, read_body
 
 ORIGIN: Final = "openai_completions"
@@ -20,6 +20,8 @@ ECHO: Final = "echo"
 """``Peeked.variant``: the answer begins with the prompt."""
 
 _NULL: Final = (b"", b"null")
+_ONCE: Final = (b"model", b"prompt", b"stream", b"stream_options", b"n")
+"""Members that may not be given twice: the one that is checked must be the one that is meant."""
 
 
 class StreamOptions(msgspec.Struct, frozen=True):
@@ -60,6 +62,7 @@ _KNOWN: Final = frozenset(field.encode_name for field in msgspec.structs.fields(
 
 def peek(asked: Asked) -> Peeked:
     """Model, streaming and number of answers. Raises ClientError naming the field."""
+    spans_of(asked.body, _ONCE, "'model' and 'prompt'")
     told = read_body(_body, asked.body)
     model = model_name(told.model)
     choices = choices_of(told.n, "n")

@@ -16,7 +16,7 @@ from omniroute.errors import ClientError
 from omniroute.translate.canonical import Json
 from omniroute.translate.dialect import History
 from omniroute.translate.dialects.openai_responses.kept import listed, replayable
-from omniroute.translate.vendor_json import decode_vendor
+from omniroute.translate.reading import read_body
 
 MAX_ITEMS: Final = 20_000
 """Of a conversation that is put together; a longer one is refused rather than sent."""
@@ -25,7 +25,9 @@ LAST_EVENTS: Final = (b"response.completed", b"response.incomplete")
 _Members = dict[str, msgspec.Raw]
 _object: Final = msgspec.json.Decoder(_Members)
 _objects: Final = msgspec.json.Decoder(list[msgspec.Raw])
+_id: Final = msgspec.json.Decoder(str | None)
 _NULL: Final = b"null"
+_PREVIOUS: Final = "previous_response_id"
 
 
 class _Head(msgspec.Struct):
@@ -47,21 +49,14 @@ _answer: Final = msgspec.json.Decoder(_Answer)
 def refers(body: bytes) -> str:
     """``previous_response_id``, "" for none. Raises ClientError if it is no string."""
     try:
-        (span,) = jsonspan.unique_spans(body, (b"previous_response_id",))
+        (span,) = jsonspan.unique_spans(body, (_PREVIOUS.encode(),))
     except ValueError as error:
         raise ClientError(
-            "'previous_response_id' is given more than once, or the body is not a JSON object.",
-            param="previous_response_id",
+            f"'{_PREVIOUS}' is given more than once, or the body is not a JSON object.",
+            param=_PREVIOUS,
             code="invalid_value",
         ) from error
-    value = None if span is None else decode_vendor(body[slice(*span)])
-    if value is None:
-        return ""
-    if not isinstance(value, str):
-        raise ClientError(
-            "'previous_response_id' must be a string.", param="previous_response_id", code="invalid_value"
-        )
-    return value
+    return (span is not None and read_body(_id, body[slice(*span)], _PREVIOUS)) or ""
 
 
 def resume(body: bytes, stored: StoredResponse) -> bytes:
@@ -70,12 +65,12 @@ def resume(body: bytes, stored: StoredResponse) -> bytes:
     An ``item_reference`` to one of those items becomes the item. Raises ClientError naming what is wrong.
     """
     before = _objects.decode(context_of(stored))
-    members = _members(body)
+    members = read_body(_object, body)
     own = _items_of(members)
     if len(before) + len(own) > MAX_ITEMS:
         raise ClientError(
             f"The conversation has {len(before) + len(own)} items; at most {MAX_ITEMS} can be sent.",
-            param="previous_response_id",
+            param=_PREVIOUS,
             code="invalid_value",
         )
     known = {_read_head(raw).id: raw for raw in before}
@@ -84,7 +79,7 @@ def resume(body: bytes, stored: StoredResponse) -> bytes:
         head = _read_head(raw)
         found = known.get(head.id) if head.type == "item_reference" else None
         input_ += [raw] if found is None else replayable((found,))
-    del members["previous_response_id"]
+    del members[_PREVIOUS]
     return msgspec.json.encode({**members, "input": input_})
 
 
@@ -111,17 +106,19 @@ def context_of(stored: StoredResponse) -> Json:
 def keep(body: bytes, answer: bytes) -> tuple[str, Json] | None:
     """The id under which an exchange is kept, and the request's own items, each with an id.
 
-    None if the client said ``store: false``, or the answer has no id. ``body`` is as the client wrote it.
+    None if the client said ``store: false``, or the answer has no id. ``body`` is as the client wrote it: where bytes
+    pass it may hold what only its provider can read (half a surrogate pair), which nothing can go on from.
     """
-    members = _members(body)
-    if bytes(members.get("store", b"")) == b"false":
-        return None
     try:
-        told = _answer.decode(answer)
-    except (msgspec.DecodeError, UnicodeError):
+        members = read_body(_object, body)
+        if bytes(members.get("store", b"")) == b"false":
+            return None
+        told = read_body(_answer, answer)
+        items = _items_of(members)
+    except ClientError:
         return None
     seed = told.id.removeprefix("resp_")
-    return told.id, msgspec.json.encode([listed(raw, f"{seed}_{n}") for n, raw in enumerate(_items_of(members))])
+    return told.id, msgspec.json.encode([listed(raw, f"{seed}_{n}") for n, raw in enumerate(items)])
 
 
 def answer_in(events: bytes) -> Json:
@@ -136,13 +133,6 @@ def answer_in(events: bytes) -> Json:
     return b""
 
 
-def _members(body: bytes) -> _Members:
-    try:
-        return _object.decode(body)
-    except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
-        raise ClientError(f"The request body is not a JSON object ({error}).", code="invalid_json") from error
-
-
 def _items_of(members: _Members) -> list[msgspec.Raw]:
     """``input`` as a list of items."""
     raw = bytes(members.get("input", _NULL))
@@ -151,16 +141,15 @@ def _items_of(members: _Members) -> list[msgspec.Raw]:
     if raw.startswith(b'"'):
         text = b'{"type":"message","role":"user","content":[{"type":"input_text","text":%b}]}' % raw
         return [msgspec.Raw(text)]
-    try:
-        return _objects.decode(raw)
-    except msgspec.DecodeError as error:
-        raise ClientError("'input' must be a text or a list of items.", param="input", code="invalid_value") from error
+    if not raw.startswith(b"["):
+        raise ClientError("'input' must be a text or a list of items.", param="input", code="invalid_value")
+    return read_body(_objects, raw, "input")
 
 
 def _read_head(raw: msgspec.Raw) -> _Head:
     try:
         return _head.decode(raw)
-    except (msgspec.DecodeError, UnicodeError):
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
         return _Head()  # what is wrong with it is said by whoever reads the whole
 
 

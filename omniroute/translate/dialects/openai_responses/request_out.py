@@ -9,7 +9,6 @@ import msgspec
 from msgspec import Raw
 
 from omniroute.domain import Quirks
-from omniroute.errors import ClientError
 from omniroute.translate import fields
 from omniroute.translate.canonical import ChatRequest, Json, ServerTool, Text, Thinking, Tool
 from omniroute.translate.dialect import Outgoing
@@ -108,8 +107,8 @@ def _conversation(request: ChatRequest, writer: ItemWriter) -> tuple[str | None,
     system = [text for text in request.system if text.text]
     items = writer.items(request.turns)
     if not items and not system:
-        raise ClientError("The conversation is empty: give at least one message with content.", code="invalid_value")
-    leads = bool(system) and bool(items) and (request.origin != NAME or system[0].at == "instructions")
+        raise fields.says_nothing(request)
+    leads = len(items) + len(system) > 1 and bool(system) and (request.origin != NAME or system[0].at == "instructions")
     rest: Iterable[Text] = system[1:] if leads else system
     return (system[0].text if leads else None), [*map(writer.instruction, rest), *items]
 

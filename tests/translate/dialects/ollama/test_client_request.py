@@ -177,7 +177,7 @@ def test_what_is_wrong_is_named(members: dict[str, object], param: str) -> None:
         (b'{"model":"\\ud800"}', "model"),
         (b'{"model":"a","model":"b"}', "model"),
         (b'{"model":"a","stream":1}', "stream"),
-        (b'{"model":"a","messages":' + b"[" * 100_000, None),
+        (b'{"model":"a","messages":' + b"[" * 100_000, "messages" + "[0]" * 7),
     ],
 )
 def test_what_cannot_be_peeked_at(body: bytes, param: str | None) -> None:

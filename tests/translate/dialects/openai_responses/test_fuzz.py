@@ -108,7 +108,7 @@ def test_a_request_as_it_should_be_is_carried(body: dict[str, object]) -> None:
     outcome = sent(body)
     if isinstance(outcome, ClientError):
         # Reasoning alone, or results that no call asked for, leave nothing to say.
-        assert outcome.message.startswith("The conversation is empty")
+        assert outcome.message.startswith("The conversation in 'input' is empty")
         return
     assert outcome["store"] is False
     again = sent(outcome)

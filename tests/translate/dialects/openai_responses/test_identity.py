@@ -45,7 +45,7 @@ def test_what_is_read_of_a_request(body: bytes, stream: bool) -> None:
         (b'{"model":"a","model":"b"}', "model", "invalid_value"),
         (b'{"model":"m","input":5}', "input", "invalid_value"),
         (b'{"model":"m","stream":"yes"}', "stream", "invalid_value"),
-        (b'{"model":"m","input":' + b"[" * 100_000, None, "invalid_json"),
+        (b'{"model":"m","input":' + b"[" * 100_000, "input" + "[0]" * 7, "invalid_json"),
     ],
 )
 def test_what_is_wrong_is_named(body: bytes, param: str | None, code: str) -> None:

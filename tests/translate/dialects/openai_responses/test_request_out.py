@@ -78,6 +78,19 @@ def test_nothing_at_all_is_refused() -> None:
         written(ChatRequest(origin="openai_chat", model="m", turns=(asked(Text(text="")),)))
 
 
+def test_the_users_messages_around_a_result_stay_messages() -> None:
+    def message(text: str) -> dict[str, object]:
+        return {"type": "message", "role": "user", "content": [{"type": "input_text", "text": text}]}
+
+    call = {"type": "function_call", "call_id": "c", "name": "f", "arguments": "{}"}
+    output = {"type": "function_call_output", "call_id": "c", "output": "r"}
+
+    sent = written(read(input=[call, message("a"), message("b"), output, message("c"), message("d")]))
+
+    assert sent["input"] == [call, output, *map(message, "abcd")]
+    assert written(read(input=sent["input"])) == sent
+
+
 def test_the_models_texts_are_one_message_until_it_does_something_else() -> None:
     turn = said(
         Text(text="a"),
