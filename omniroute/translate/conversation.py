@@ -202,7 +202,7 @@ class _Waiting:
         self._by_id = {call.call_id: call for call in self._in_order}
         self._by_name: dict[str, deque[ToolCall]] = {}
         for call in self._in_order:
-            self._by_name.setdefault(call.name, deque()).append(call)
+            self._by_name.setdefault(call.name, deque(maxlen=len(self._in_order))).append(call)
 
     def take(self, result: ToolResult) -> ToolCall | None:
         """The call that ``result`` answers, which no other will; None if there is none."""

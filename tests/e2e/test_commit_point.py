@@ -21,7 +21,6 @@ from tests.pipeline.test_dialects import check, text_in
 
 OTHERS = dict(zip(ANSWERS, [*list(ANSWERS)[1:], next(iter(ANSWERS))], strict=True))
 """To each dialect another one, that of the second connection."""
-PAIRS = pytest.mark.parametrize(("near", "far"), [(near, far) for near in ASKS for far in ANSWERS])
 LABELS = ("one", "two")
 HELD_S = 0.5
 """More than the silence after which clients that wait for a head get it."""
@@ -105,22 +104,28 @@ def is_error(near: str, event: dict[str, object]) -> bool:
     return "error" in event
 
 
-@PAIRS
-async def test_an_error_first_is_the_next_connections_chance(gateway: Standing, near: str, far: str) -> None:
+@pytest.mark.parametrize("near", ASKS)
+async def test_an_error_first_is_the_next_connections_chance(gateway: Standing, near: str) -> None:
+    async with trio.open_nursery() as nursery:  # all at once: each waits for its rows
+        for far in ANSWERS:
+            nursery.start_soon(_fails_first, gateway, near, far)
+
+
+async def _fails_first(gateway: Standing, near: str, far: str) -> None:
     said, other = ANSWERS[far], OTHERS[far]
     failing = speaking(far, said.head, said.failure)
     async with behind(gateway, (far, failing), (other, whole(other))) as provider:
         heard = await answer(gateway, near, provider)
-
-        assert (heard.status, heard.headers["x-omniroute-connection"], heard.headers["x-omniroute-attempts"]) == (
-            200, "two", "2",
-        )  # fmt: skip
-        check(near, heard.body)
-        assert text_in(heard.body)
-        assert is_complete(near, heard.body)
-        assert b"gpu on fire" not in heard.body
         rows = await gateway.rows(provider=provider, count=2)
-        assert [row.outcome for row in rows] == ["upstream_error", "ok"]
+
+    assert (heard.status, heard.headers["x-omniroute-connection"], heard.headers["x-omniroute-attempts"]) == (
+        200, "two", "2",
+    ), far  # fmt: skip
+    check(near, heard.body)
+    assert text_in(heard.body), far
+    assert is_complete(near, heard.body), far
+    assert b"gpu on fire" not in heard.body, far
+    assert [row.outcome for row in rows] == ["upstream_error", "ok"]
 
 
 BREAKS: dict[str, Callable[[str], Script]] = {
@@ -130,22 +135,28 @@ BREAKS: dict[str, Callable[[str], Script]] = {
 }
 
 
-@PAIRS
+@pytest.mark.parametrize("near", ASKS)
 @pytest.mark.parametrize("how", BREAKS)
-async def test_an_error_after_content_is_told_in_band(gateway: Standing, near: str, far: str, how: str) -> None:
+async def test_an_error_after_content_is_told_in_band(gateway: Standing, near: str, how: str) -> None:
+    async with trio.open_nursery() as nursery:  # as above
+        for far in ANSWERS:
+            nursery.start_soon(_breaks_off, gateway, near, far, how)
+
+
+async def _breaks_off(gateway: Standing, near: str, far: str, how: str) -> None:
     other = OTHERS[far]
     async with behind(gateway, (far, BREAKS[how](far)), (other, whole(other))) as provider:
         heard = await answer(gateway, near, provider)
-
-        assert (heard.status, heard.headers["x-omniroute-attempts"]) == (200, "1")
-        if near != far:  # else the bytes are the upstream's own
-            check(near, heard.body)
-        assert text_in(heard.body)
-        assert is_error(near, told(near, heard.body)[-1])
-        assert not is_complete(near, heard.body)
-        assert (b"gpu on fire" in heard.body) == (how == "error event")
         (row,) = await gateway.rows(provider=provider)
-        assert row.outcome == "upstream_error"
+
+    assert (heard.status, heard.headers["x-omniroute-attempts"]) == (200, "1"), far
+    if near != far:  # else the bytes are the upstream's own
+        check(near, heard.body)
+    assert text_in(heard.body), far
+    assert is_error(near, told(near, heard.body)[-1]), far
+    assert not is_complete(near, heard.body), how
+    assert (b"gpu on fire" in heard.body) == (how == "error event")
+    assert row.outcome == "upstream_error"
 
 
 class Slow:
@@ -196,8 +207,13 @@ async def test_anthropics_clients_get_the_head_of_a_silent_stream(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("near", "far"), list(zip([n for n in ASKS if n != "anthropic"], cycle(HEADED), strict=False)))
-async def test_other_clients_see_nothing_of_a_silent_stream_that_fails(gateway: Standing, near: str, far: str) -> None:
+async def test_other_clients_see_nothing_of_a_silent_stream_that_fails(gateway: Standing) -> None:
+    async with trio.open_nursery() as nursery:  # all at once: each is silent for a while
+        for near, far in zip([near for near in ASKS if near != "anthropic"], cycle(HEADED), strict=False):
+            nursery.start_soon(_fails_in_silence, gateway, near, far)
+
+
+async def _fails_in_silence(gateway: Standing, near: str, far: str) -> None:
     slow, other = Slow(far, lambda name: ANSWERS[name].failure), OTHERS[far]
     async with behind(gateway, (far, slow), (other, whole(other))) as provider, calling(gateway) as caller:
         await ask(caller, near, provider)
