@@ -95,8 +95,8 @@ cdef extern from *:
         return size;
     }
 
-    /* Whether the needle, of two bytes or more, is in data. Where its first and its last byte are both in place is looked
-       at; memmem, which looks for the first alone, stops at every letter of that name in a long prompt. */
+    /* Whether the needle, of two bytes or more, is in data. Looked at is where both its first and its last byte are in
+       place; memmem, which looks for the first alone, stops at every such letter of a long prompt. */
     static inline int omni_holds(const char *data, Py_ssize_t size, const char *needle, Py_ssize_t length) {
         Py_ssize_t at = 0;
     #ifdef OMNI_SSE2

@@ -167,9 +167,12 @@ def _with_ids(turn: Turn, serial: int) -> Turn:
 
 
 def _answers(
-    results: Iterable[ToolResult], calls: list[ToolCall], notes: Notes, in_call_order: bool
+    results: Sequence[ToolResult], calls: list[ToolCall], notes: Notes, in_call_order: bool
 ) -> tuple[ToolResult, ...]:
     """One result for each of ``calls``."""
+    if [result.call_id for result in results] == [call.call_id for call in calls]:  # as most clients send them
+        pairs = zip(results, calls, strict=True)
+        return tuple(msgspec.structs.replace(said, name=call.name, custom=call.custom) for said, call in pairs)
     answered: dict[str, ToolResult] = {}
     waiting = _Waiting(calls)
     for result in results:

@@ -86,10 +86,14 @@ class UsageBody(msgspec.Struct, frozen=True, omit_defaults=True):
 
 def write_usage(usage: Usage) -> UsageBody:
     """``usage`` in the dialect's words."""
-    written, told = usage.cache_write_5m + usage.cache_write_1h, usage.input_total + usage.output_total
-    inputs = outputs = None
-    if usage.cache_read or written or usage.audio_in:
-        inputs = InputDetails(usage.cache_read, written, usage.audio_in)
-    if usage.reasoning or usage.audio_out:
-        outputs = OutputDetails(usage.reasoning, usage.audio_out)
-    return UsageBody(usage.input_total, usage.output_total, told, inputs, outputs)
+    read, written, heard = usage.cache_read, usage.cache_write_5m + usage.cache_write_1h, usage.audio_in
+    inputs = InputDetails(read, written, heard) if read or written or heard else None
+    reasoning, said = usage.reasoning, usage.audio_out
+    outputs = OutputDetails(reasoning, said) if reasoning or said else None
+    return UsageBody(
+        usage.input_total,
+        usage.output_total,
+        usage.input_total + usage.output_total,
+        inputs,
+        outputs,
+    )

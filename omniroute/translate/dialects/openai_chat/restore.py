@@ -59,8 +59,7 @@ class Restorer:
     def emulated(self, name: str) -> bool:
         """Whether the client's tool ``name`` is a custom one, which the upstream was told of as a function."""
         if self._custom is None:
-            request = self._context.request
-            tools = () if request is None else request.tools
+            tools = () if self._context.request is None else self._context.request.tools
             self._custom = frozenset(tool.name for tool in tools if isinstance(tool, Tool) and tool.custom)
         return name in self._custom
 
