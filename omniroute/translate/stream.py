@@ -85,6 +85,11 @@ class Lane(msgspec.Struct, frozen=True):
 class StreamDecoder(Protocol):
     """Events of one upstream dialect, read. State per stream; sans-IO."""
 
+    @property
+    def ending(self) -> int:
+        """Choices whose reason to finish is known and told by ``finish`` only; 0 where it is told at once."""
+        ...
+
     def decode(self, name: bytes, data: bytes) -> Iterable[StreamEvent]:
         """What one event says. ``name``: of the SSE event, b"" if it has none. Never raises, whatever it holds."""
         ...
@@ -182,10 +187,9 @@ class Facts:
         self.lost: list[Finish] = []
         """Finishes whose reason nobody knows."""
 
-    @property
-    def finished(self) -> bool:
-        """Every choice has finished."""
-        return self.finishes >= self.choices
+    def finished_with(self, ending: int) -> bool:
+        """Every choice has finished, ``ending`` of them by what their decoder knows."""
+        return max(self.finishes, ending) >= self.choices
 
     def note(self, event: StreamEvent) -> None:
         """Take down what ``event`` says."""
@@ -244,6 +248,11 @@ class Machine(Facts):
         self._estimate_input = estimated_input
         self._delivered_bytes = 0
         self._unread_bytes = max_read_bytes
+
+    @property
+    def finished(self) -> bool:
+        """Every choice has finished: little can follow."""
+        return self.finished_with(self._decoder.ending)
 
     def event(self, name: bytes, data: bytes) -> bytes:
         """The client's bytes for one event of the upstream; an answer that does not end is ended as failed."""

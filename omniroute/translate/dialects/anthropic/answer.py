@@ -32,8 +32,6 @@ from omniroute.translate.estimate import estimated_usage
 from omniroute.translate.members import items, member, members, word
 
 _OWN_MEMBERS: Final = {"container": b"container", "diagnostics": b"diagnostics"}
-MAX_BLOCKS: Final = 65536
-"""Of one message; a long turn of server tools has some hundreds."""
 _NO_FINISH: Final = Finish(reason="stop")
 
 Written = outgoing.TextOut | outgoing.ThinkingOut | outgoing.RedactedOut | outgoing.ToolUseOut | msgspec.Raw
@@ -77,7 +75,9 @@ def read_any(body: bytes) -> ChatResponse:
     )
     if not content.startswith(b"["):
         raise ValueError("a message without content")
-    blocks = tuple(block for item in items(content, MAX_BLOCKS) if (block := vendor.read_block(item)) is not None)
+    blocks = tuple(
+        block for item in items(content, vendor.MAX_BLOCKS) if (block := vendor.read_block(item)) is not None
+    )
     called = any(isinstance(block, ToolCall) for block in blocks)
     finish = vendor.read_finish(word(reason), word(sequence), details, called=called)
     tier = member(usage, b"service_tier")

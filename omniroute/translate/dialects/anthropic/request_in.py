@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import Final, Literal
 
@@ -71,7 +71,7 @@ def read_request(asked: Asked, peeked: Peeked) -> ChatRequest:
         elsewhere=_ELSEWHERE,
         model=body.model,
         system=read_texts(body.system, "system"),
-        turns=tuple(_turns(body.messages)),
+        turns=tuple(_turns(reading.bounded(body.messages, "messages", reading.MAX_MESSAGES))),
         tools=_tools(body.tools),
         tool_choice=_choice(choice),
         parallel=False if choice is not None and choice.disable_parallel_tool_use else None,
@@ -95,7 +95,7 @@ def read_request(asked: Asked, peeked: Peeked) -> ChatRequest:
     )
 
 
-def _turns(messages: list[schema.Message]) -> Iterator[Turn]:
+def _turns(messages: Sequence[schema.Message]) -> Iterator[Turn]:
     for number, message in enumerate(messages):
         at = f"messages[{number}]"
         role = _ROLES.get(message.role)
@@ -173,9 +173,11 @@ def _thinking(thinking: schema.ThinkingConfig | None, config: schema.OutputConfi
         case "disabled":
             return Thinking(mode="off", at="thinking")
         case "enabled":
-            if thinking.budget_tokens is None or thinking.budget_tokens < 1:
-                raise wrong("thinking.budget_tokens", "must be a whole number of tokens from 1024")
-            return Thinking(mode="budget", budget=thinking.budget_tokens, show=show, at="thinking.budget_tokens")
+            at = "thinking.budget_tokens"
+            budget = reading.count(thinking.budget_tokens, at, low=1)
+            if budget is None:
+                raise wrong(at, "must be a whole number of tokens from 1024")
+            return Thinking(mode="budget", budget=budget, show=show, at=at)
         case "adaptive" | "between_tools":
             at = "output_config.effort" if effort else "thinking"
             return Thinking(mode="adaptive", effort=effort, show=show, at=at)

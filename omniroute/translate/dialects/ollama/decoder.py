@@ -60,6 +60,9 @@ _GENERATE: Final = 2
 class Decoder:
     """One stream. A StreamDecoder."""
 
+    ending = 0
+    """Finishes are told at once."""
+
     __slots__ = ("_block", "_blocks", "_called", "_ended", "_generate", "_kind", "_started")
 
     def __init__(self, quirks: Quirks) -> None:

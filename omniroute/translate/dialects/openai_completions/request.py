@@ -14,7 +14,7 @@ from omniroute.translate.dialect import Asked, Peeked
 from omniroute.translate.notes import Unsupported
 from omniroute.translate.openai_bodies import PARAMETER_WORDS
 from omniroute.translate.peeking import choices_of, missing, model_name, spans_of, wrong
-from omniroute.translate.reading import MAX_STOPS, bounded, integer, number, read_body
+from omniroute.translate.reading import MAX_STOPS, bounded, count, integer, number, read_body
 
 ORIGIN: Final = "openai_completions"
 MAX_LOGPROBS: Final = 20
@@ -135,7 +135,7 @@ def _refuse(told: Body, peeked: Peeked) -> None:
             "'echo' with 'logprobs' asks for the probabilities of the prompt, which chat models do not tell.",
             param="echo",
         )
-    if told.best_of is not None and told.best_of > peeked.choices:
+    if (count(told.best_of, "best_of", low=1) or 1) > peeked.choices:
         raise Unsupported(
             "'best_of' larger than 'n' needs a completion model: ask for the answers with 'n' and choose.",
             param="best_of",

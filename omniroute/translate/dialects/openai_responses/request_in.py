@@ -98,7 +98,7 @@ def read_request(asked: Asked, peeked: Peeked) -> ChatRequest:
         temperature=reading.number(body.temperature, "temperature"),
         top_p=reading.number(body.top_p, "top_p"),
         logprobs=True if LOGPROBS in include else None,
-        top_logprobs=body.top_logprobs,
+        top_logprobs=reading.count(body.top_logprobs, "top_logprobs"),
         format=read_format(body.text),
         thinking=read_thinking(body.reasoning),
         verbosity=(body.text.verbosity or "") if body.text is not None else "",
