@@ -41,6 +41,10 @@ _SAYS: Final = (Delta, Whole, Sign, Finish, End)
 BYTES_PER_TOKEN: Final = 4
 """For the estimate of an answer whose upstream told no usage: of English text, by and large."""
 
+MAX_READ_BYTES: Final = 256 * 1024 * 1024
+"""Of one stream's events that no lane carries: an encoder may have to keep what they say to the end (Responses repeats
+its answer, calls wait for their arguments). A hundred times the longest answer; the lanes have a bound of their own."""
+
 
 class Hot(msgspec.Struct, frozen=True):
     """A shape of the upstream's events that now feeds an open block."""
@@ -217,7 +221,7 @@ class Machine(Facts):
 
     __slots__ = (
         "_call_prefix", "_calls", "_decoder", "_delivered_bytes", "_encoder", "_estimate_input", "_recorder", "_stage",
-        "_told",
+        "_told", "_unread_bytes",
     )  # fmt: skip
 
     def __init__(
@@ -230,6 +234,7 @@ class Machine(Facts):
         estimated_input: int,
         call_prefix: str = "",
         recorder: Recorder | None = None,
+        max_read_bytes: int = MAX_READ_BYTES,
     ) -> None:
         """``call_prefix``: of ids for calls the upstream gave none; "": the encoder makes them."""
         super().__init__(choices)
@@ -242,6 +247,7 @@ class Machine(Facts):
         self._stage = stage
         self._estimate_input = estimated_input
         self._delivered_bytes = 0
+        self._unread_bytes = max_read_bytes
 
     @property
     def finished(self) -> bool:
@@ -249,7 +255,12 @@ class Machine(Facts):
         return self.finished_with(self._decoder.ending)
 
     def event(self, name: bytes, data: bytes) -> bytes:
-        """The client's bytes for one event of the upstream."""
+        """The client's bytes for one event of the upstream; an answer that does not end is ended as failed."""
+        self._unread_bytes -= len(data)
+        if self._unread_bytes < 0:
+            return self.fail(
+                UpstreamError("The provider's answer does not end.", error_class="too_large", answered=True)
+            )
         return self._carry(self._decoder.decode(name, data))
 
     def finish(self) -> bytes:
