@@ -94,6 +94,26 @@ cdef extern from *:
         }
         return size;
     }
+
+    /* Whether the needle, of two bytes or more, is in data. Looked at is where both its first and its last byte are in
+       place; memmem, which looks for the first alone, stops at every such letter of a long prompt. */
+    static inline int omni_holds(const char *data, Py_ssize_t size, const char *needle, Py_ssize_t length) {
+        Py_ssize_t at = 0;
+    #ifdef OMNI_SSE2
+        const __m128i firsts = _mm_set1_epi8(needle[0]), lasts = _mm_set1_epi8(needle[length - 1]);
+        while (at + length + 15 <= size) {
+            const __m128i first = _mm_loadu_si128((const __m128i *)(data + at));
+            const __m128i last = _mm_loadu_si128((const __m128i *)(data + at + length - 1));
+            int hits = _mm_movemask_epi8(_mm_and_si128(_mm_cmpeq_epi8(first, firsts), _mm_cmpeq_epi8(last, lasts)));
+            for (; hits; hits &= hits - 1)
+                if (!memcmp(data + at + __builtin_ctz((unsigned)hits), needle, (size_t)length)) return 1;
+            at += 16;
+        }
+    #endif
+        for (; at + length <= size; at++)
+            if (data[at] == needle[0] && !memcmp(data + at, needle, (size_t)length)) return 1;
+        return 0;
+    }
     """
     # Offset of the first byte that is `one` or `two` at or after `at`; `size` if there is none.
     Py_ssize_t first_of "omni_first_of"(
@@ -106,3 +126,6 @@ cdef extern from *:
         const char* data, Py_ssize_t at, Py_ssize_t size, char a, char b, char c, char d
     ) noexcept nogil
     Py_ssize_t text_stop "omni_text_stop"(const char* data, Py_ssize_t at, Py_ssize_t size) noexcept nogil
+    bint holds_needle "omni_holds"(
+        const char* data, Py_ssize_t size, const char* needle, Py_ssize_t length
+    ) noexcept nogil

@@ -4,15 +4,10 @@
 Every read of ``data[i]`` below is behind ``i < size``; that is why bounds checking is off.
 """
 
-from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 from libc.stdint cimport uint64_t
 from libc.string cimport memcmp, memset
 
-from omniroute._speedups.bytescan_c cimport first_of
-
-cdef extern from "string.h":  # GNU's; Python.h asks for its extensions
-    void* memmem(const void* data, size_t size, const void* needle, size_t needle_size) nogil
-
+from omniroute._speedups.bytescan_c cimport first_of, holds_needle
 from omniroute._speedups.jsonspan_py import RepeatedMemberError
 
 
@@ -414,7 +409,8 @@ def is_empty_object(bytes data not None):
 
 
 def holds(bytes data not None, bytes needle not None):
-    return memmem(
-        PyBytes_AS_STRING(data), <size_t> PyBytes_GET_SIZE(data),
-        PyBytes_AS_STRING(needle), <size_t> PyBytes_GET_SIZE(needle),
-    ) != NULL
+    """See ``jsonspan_py.holds``."""
+    cdef Py_ssize_t length = len(needle)
+    if length < 2:
+        return needle in data
+    return holds_needle(data, len(data), needle, length)

@@ -23,6 +23,8 @@ class Quirks(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defau
     """A Chat upstream takes ``reasoning_details`` of earlier turns back (OpenRouter)."""
     reasoning_echo: Literal["", "optional", "required"] = ""
     """Whether a Chat upstream wants ``reasoning_content`` of earlier turns back: "" ignores it, so it is left out."""
+    plain_messages: bool = False
+    """A Chat upstream refuses what others add to messages (``reasoning_content`` and its like)."""
     mistral: bool = False
     """Mistral's Chat: ids of 9 letters or digits, ``any``, part arrays, ``random_seed``, no ``stream_options``."""
     merge_choices: bool = False
@@ -55,11 +57,17 @@ class Quirks(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defau
 
 PRESETS: Final[Mapping[str, Quirks]] = MappingProxyType(
     {
-        "openai": Quirks(max_tokens_field="max_completion_tokens", developer_role=True, responses_store=True),
-        "azure": Quirks(max_tokens_field="max_completion_tokens", developer_role=True, responses_store=True),
+        "openai": Quirks(
+            max_tokens_field="max_completion_tokens", developer_role=True, plain_messages=True, responses_store=True
+        ),
+        "azure": Quirks(
+            max_tokens_field="max_completion_tokens", developer_role=True, plain_messages=True, responses_store=True
+        ),
         "anthropic": Quirks(anthropic_threads=True),
         "openrouter": Quirks(reasoning_details=True, chat_cache_control=True, chat_top_k=True),
         "deepseek": Quirks(reasoning_echo="optional"),
+        "groq": Quirks(plain_messages=True),
+        "cerebras": Quirks(plain_messages=True),
         "mistral": Quirks(mistral=True),
         "github-copilot": Quirks(merge_choices=True),
     }

@@ -144,7 +144,7 @@ class Delivery:
             last = b"" if reader.done else reader.finish()
             served.bytes_out = len(held) + len(last)
             self._read_along(flow)
-            await self._finish(flow, Status.OK, first + reply.frame(last) + reply.last_chunk)
+            await self._finish(flow, Status.OK, first + reply.frame(last) + reply.last_chunk, held + last)
             return
         try:
             status = await source.pump(reply.sink, reader, self._limits(), first=first, chunked=reply.chunked)
@@ -153,11 +153,12 @@ class Delivery:
             self._read_along(flow)
         if status in CLIENT_LEFT:
             raise ClientGone
-        tail = reply.last_chunk
+        tail, last = reply.last_chunk, b""
         if status is Status.OK:
             tail = source.result
-            served.bytes_out += self._payload_bytes(tail)
-        await self._finish(flow, status, tail)
+            last = self._payload(tail)
+            served.bytes_out += len(last)
+        await self._finish(flow, status, tail, last)
 
     def _flow(self, first: bytes) -> Flow:
         """The way back for a stream that begins with ``first``.
@@ -255,8 +256,12 @@ class Delivery:
         if reader.overflow or held_bytes > self._options.held_bytes:
             raise upstream_failed(Status.TOO_LARGE, self._served)
 
-    async def _finish(self, flow: Flow, status: Status, tail: bytes) -> None:
-        """Record, then send the end: a clean one, or the error in the client's dialect."""
+    async def _finish(self, flow: Flow, status: Status, tail: bytes, last: bytes) -> None:
+        """Record, then send the end: a clean one, or the error in the client's dialect.
+
+        ``last``: the end of what the client has got by then, b"" if that was a whole event: more than that may be
+        the rest of the upstream's input, whose last event lacks its end.
+        """
         served, reply, reader = self._served, self._reply, flow.reader
         in_time = not reader.overflow and status is not Status.TOTAL_DEADLINE
         more = b""
@@ -277,7 +282,7 @@ class Delivery:
             )
             served.outcome = "upstream_error"
             served.error_class = error.error_class
-            more += flow.fail(error, whole=status is Status.OK)
+            more += flow.fail(error, last=last)
         served.bytes_out += len(more)
         if self._inspection is not None:
             self._inspection.end()
@@ -299,10 +304,10 @@ class Delivery:
         except WireError as exc:
             raise ClientGone from exc
 
-    def _payload_bytes(self, tail: bytes) -> int:
-        """Of a pump's tail, without framing: at most one chunk, then the last."""
-        framed = len(tail) - len(self._reply.last_chunk)
-        return framed - tail.index(b"\r\n") - 4 if framed and self._reply.chunked else framed
+    def _payload(self, tail: bytes) -> bytes:
+        """A pump's tail without framing: at most one chunk, then the last."""
+        framed = tail.removesuffix(self._reply.last_chunk)
+        return framed.partition(b"\r\n")[2].removesuffix(b"\r\n") if self._reply.chunked else framed
 
     def _read_along(self, flow: Flow) -> None:
         self._served.events = flow.reader.events

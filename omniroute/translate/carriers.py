@@ -14,14 +14,6 @@ import msgspec
 PREFIX: Final = "omr1:"
 _REDACTED: Final = "-redacted"
 _WITH_ITEM: Final = "openai_responses"
-# The wire spells dialects with dashes, as the first release of the format did.
-_WORDS: Final = {
-    "anthropic": "anthropic",
-    "gemini": "gemini",
-    "openai_responses": "openai-responses",
-    "openai_chat": "openai-chat",
-}
-_ORIGINS: Final = {word: origin for origin, word in _WORDS.items()}
 
 
 class Carried(msgspec.Struct, frozen=True):
@@ -36,7 +28,8 @@ class Carried(msgspec.Struct, frozen=True):
 
 def wrap(carried: Carried) -> str:
     """The carrier's text."""
-    kind = _WORDS.get(carried.origin, carried.origin) + (_REDACTED if carried.redacted else "")
+    # The wire spells dialects with dashes.
+    kind = carried.origin.replace("_", "-") + (_REDACTED if carried.redacted else "")
     item = f"{carried.item_id}:" if carried.origin == _WITH_ITEM else ""
     return f"{PREFIX}{kind}:{item}{carried.data}"
 
@@ -47,8 +40,7 @@ def unwrap(text: str) -> Carried | None:
         return None
     kind, _, data = text.removeprefix(PREFIX).partition(":")
     redacted = kind.endswith(_REDACTED)
-    word = kind.removesuffix(_REDACTED)
-    origin = _ORIGINS.get(word, word)
+    origin = kind.removesuffix(_REDACTED).replace("-", "_")
     item_id = ""
     if origin == _WITH_ITEM:
         item_id, _, data = data.partition(":")

@@ -167,9 +167,12 @@ def _with_ids(turn: Turn, serial: int) -> Turn:
 
 
 def _answers(
-    results: Iterable[ToolResult], calls: list[ToolCall], notes: Notes, in_call_order: bool
+    results: Sequence[ToolResult], calls: list[ToolCall], notes: Notes, in_call_order: bool
 ) -> tuple[ToolResult, ...]:
     """One result for each of ``calls``."""
+    if [result.call_id for result in results] == [call.call_id for call in calls]:  # as most clients send them
+        pairs = zip(results, calls, strict=True)
+        return tuple(msgspec.structs.replace(said, name=call.name, custom=call.custom) for said, call in pairs)
     answered: dict[str, ToolResult] = {}
     waiting = _Waiting(calls)
     for result in results:
@@ -202,7 +205,7 @@ class _Waiting:
         self._by_id = {call.call_id: call for call in self._in_order}
         self._by_name: dict[str, deque[ToolCall]] = {}
         for call in self._in_order:
-            self._by_name.setdefault(call.name, deque()).append(call)
+            self._by_name.setdefault(call.name, deque(maxlen=len(self._in_order))).append(call)
 
     def take(self, result: ToolResult) -> ToolCall | None:
         """The call that ``result`` answers, which no other will; None if there is none."""

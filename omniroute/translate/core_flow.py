@@ -74,14 +74,17 @@ class CoreFlow:
         # An upstream may give fewer answers than asked for; if it also breaks off, the missing ones were on their way.
         return self.reader.done or self.reader.finished or (whole and self._machine.finishes > 0)
 
-    def fail(self, error: UpstreamError, *, whole: bool) -> bytes:
-        """The client's bytes for a failure outside the stream. ``whole``: its last event may lack its blank line."""
+    def fail(self, error: UpstreamError, *, last: bytes) -> bytes:
+        """The client's bytes for a failure outside the stream."""
         core, machine = self.reader, self._machine
         core.settle()
         if isinstance(machine, Machine):
             return machine.fail(error)
         held = b"" if machine.failure is not None else machine.finish()
-        gap = b"" if not whole else b"\n" if self._pair.far.framing == "ndjson" else b"\n\n"
+        gap = b""
+        if last and not last.endswith(b"\n\n"):
+            # Readers of events pass over a line too many; readers of lines die of it.
+            gap = b"\n\n" if self._pair.far.framing == "sse" else b"" if last.endswith(b"\n") else b"\n"
         near = self._pair.near
         if near.error_event_of is not None:
             return held + gap + near.error_event_of(error, self._request_id, self._variant)

@@ -6,8 +6,10 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
+import msgspec
+
 from omniroute.errors import ClientError
-from omniroute.translate.canonical import ChatRequest
+from omniroute.translate.canonical import ChatRequest, Json
 from omniroute.translate.notes import Unsupported
 
 _CHAT: Final = {
@@ -48,6 +50,10 @@ _CONVERSATIONS: Final[Mapping[str, str]] = MappingProxyType(
 )
 """Where the conversation is, if not in ``messages``."""
 
+_MODALITIES: Final[Mapping[str, str]] = MappingProxyType({"gemini": "generationConfig.responseModalities"})
+"""What the answer is to consist of; OpenAI Chat's reader refuses its own."""
+_words: Final = msgspec.json.Decoder(list[str])
+
 _NOTHING: Final = frozenset({b"null", b"false", b'""'})
 
 
@@ -67,12 +73,24 @@ def says_nothing(request: ChatRequest) -> ClientError:
 
 
 def refuse_state(request: ChatRequest) -> None:
-    """Raise Unsupported if the request builds on something that only its own dialect's vendors keep."""
+    """Raise Unsupported if the request builds on something that only its own dialect's vendors keep or make."""
     names = _STATE.get(request.origin, frozenset())
     for name, raw in request.ext:
+        if name == _MODALITIES.get(request.origin) and not _may_be_text(raw):
+            raise Unsupported(
+                f"'{name}' asks for an answer that is no text, which the chosen model's provider cannot give in this "
+                "dialect. Leave it out, or choose one of its own provider's models.",
+                param=name,
+            )
         if name in names and bytes(raw) not in _NOTHING:
             raise Unsupported(
                 f"'{name}' refers to something kept elsewhere, which the chosen model's provider does not have. "
                 "Send the whole conversation instead.",
                 param=name,
             )
+
+
+def _may_be_text(modalities: Json) -> bool:
+    """Whether text alone may answer: not where sound is asked for, or nothing but pictures."""
+    asked = {word.upper() for word in _words.decode(modalities)}
+    return not asked & {"AUDIO", "VIDEO"} and asked != {"IMAGE"}

@@ -90,6 +90,10 @@ class Flow(Protocol):
         """Whether what went by is an answer that came to its end; ``whole``: the upstream's input has ended well."""
         ...
 
-    def fail(self, error: UpstreamError, *, whole: bool) -> bytes:
-        """The client's last bytes after a failure it was not told of: a reset, a deadline, an end come too soon."""
+    def fail(self, error: UpstreamError, *, last: bytes) -> bytes:
+        """The client's last bytes after a failure it was not told of: a reset, a deadline, an end come too soon.
+
+        ``last``: the end of what the client has got, b"" for whole events. Of bytes that pass the last event may lack
+        its end, as the upstream's input did.
+        """
         ...

@@ -178,9 +178,9 @@ class InspectedFlow:
         """Whether the answer came to its end."""
         return self._flow.complete(whole=whole)
 
-    def fail(self, error: UpstreamError, *, whole: bool) -> bytes:
+    def fail(self, error: UpstreamError, *, last: bytes) -> bytes:
         """The client's bytes for a failure outside the stream."""
-        return self._inspection.saw(self._flow.fail(error, whole=whole))
+        return self._inspection.saw(self._flow.fail(error, last=last))
 
 
 def _place(traceback: TracebackType | None) -> str:

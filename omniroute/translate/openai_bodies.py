@@ -86,12 +86,14 @@ class UsageBody(msgspec.Struct, frozen=True, omit_defaults=True):
 
 def write_usage(usage: Usage) -> UsageBody:
     """``usage`` in the dialect's words."""
-    inputs = InputDetails(usage.cache_read, usage.cache_write_5m + usage.cache_write_1h, usage.audio_in)
-    outputs = OutputDetails(usage.reasoning, usage.audio_out)
+    read, written, heard = usage.cache_read, usage.cache_write_5m + usage.cache_write_1h, usage.audio_in
+    inputs = InputDetails(read, written, heard) if read or written or heard else None
+    reasoning, said = usage.reasoning, usage.audio_out
+    outputs = OutputDetails(reasoning, said) if reasoning or said else None
     return UsageBody(
         usage.input_total,
         usage.output_total,
         usage.input_total + usage.output_total,
-        inputs if inputs != InputDetails() else None,
-        outputs if outputs != OutputDetails() else None,
+        inputs,
+        outputs,
     )

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from omniroute.translate import find_dialects
+
 PACKAGE = Path(__file__).parents[2] / "omniroute"
 CORES = ("domain", "auth", "limits", "translate", "_speedups")
 NOT_IN_CORES = {
@@ -109,6 +111,23 @@ def test_a_worker_imports_neither_the_admin_stack_nor_the_database() -> None:
     probe = "import sys, omniroute.processes.worker; print(*{m.partition('.')[0] for m in sys.modules})"
     done = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, check=True)
     assert not {"apsw", "starlette", "hypercorn", "httpx", "rich", "click"} & set(done.stdout.split())
+
+
+def test_no_dialect_is_named_outside_its_folder() -> None:
+    """A further dialect is a further folder. ``openai_chat`` is what a connection speaks if nothing is said."""
+    names = set(find_dialects())
+    found = set()
+    for source in PACKAGE.rglob("*.py"):
+        place = source.relative_to(PACKAGE)
+        if place.parts[0] not in ("translate", "mock"):
+            strings = (node.value for node in ast.walk(ast.parse(source.read_text())) if isinstance(node, ast.Constant))
+            found |= {(str(place), text) for text in strings if isinstance(text, str) and text in names}
+    assert found == {
+        ("domain/connection.py", "openai_chat"),
+        ("storage/forms.py", "openai_chat"),
+        ("cli/commands/providers.py", "openai_chat"),
+        ("domain/quirks.py", "anthropic"),  # the provider
+    }
 
 
 def test_only_config_reads_the_environment() -> None:

@@ -368,13 +368,13 @@ def test_errors_inside_the_answer_are_raised(client: ollama.Client, upstream: Up
 
 
 def test_bad_requests(client: ollama.Client, upstream: Upstream) -> None:
-    before = upstream.begun()
+    before = upstream.counts()
     with pytest.raises(ollama.ResponseError, match="nobody-serves-this") as missing:
         client.chat(model="nobody-serves-this", messages=SAID)
     assert missing.value.status_code == 404
     with pytest.raises(ollama.ResponseError, match=r"messages"):
         chat(client, upstream, messages=[])
-    assert upstream.begun() == before
+    assert upstream.counts() == before
 
 
 def test_a_key_that_is_refused(gateway: Standing, upstream: Upstream) -> None:

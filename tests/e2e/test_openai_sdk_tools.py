@@ -139,6 +139,10 @@ def test_reasoning_moves_on_to_another_vendor(client: openai.OpenAI, upstreams: 
         for second in upstreams.values():
             last = ask(client, streamed=False, model=second.model("echo;signed"), messages=said, **asked)
             assert last.choices[0].message.content == "mild", (first.dialect, second.dialect)
+        strict = upstreams["openai_chat"].fresh(quirks={"plain_messages": True})
+        last = ask(client, streamed=True, model=strict.model(), messages=said, **asked)
+        assert last.choices[0].message.content == "mild"
+        assert not {"reasoning_content", "reasoning_details", "extra_content"} & set(strict.sent().text.split('"'))
 
 
 def signatures(said: list[object]) -> set[str]:

@@ -18,7 +18,7 @@ ODD = (
     'é e\u0301 \ufeff </script> <think>x</think> data: [DONE] {"a":1} \\u0041 \\ud83d \\n'
 )
 """What parsers, framers and escapers of anybody's might stumble over."""
-LONG = " ".join(f"word{number}" for number in range(2000))
+LONG = " ".join(f"word{number}" for number in range(500))
 PATIENCE_S = 5.0
 
 SDKs = tuple[openai.OpenAI, anthropic.Anthropic]
@@ -60,13 +60,12 @@ def sdks(gateway: Standing) -> Iterator[SDKs]:
 
 
 @EACH
-@pytest.mark.parametrize("script", ["echo", "echo;split=1", "echo;split=7;crlf;comments", "echo;interim;big-head=8KB"])
+@pytest.mark.parametrize("script", ["echo;split=1", "echo;split=7;crlf;comments;interim;big-head=8KB"])
 def test_any_text_in_any_pieces(sdks: SDKs, upstream: Upstream, speak: Speak, script: str) -> None:
     assert "".join(speak(sdks, upstream.model(script), ODD)) == ODD
 
 
 @EACH
-@pytest.mark.slow
 def test_a_long_answer(sdks: SDKs, upstream: Upstream, speak: Speak) -> None:
     assert "".join(speak(sdks, upstream.model(), LONG)) == LONG
 

@@ -234,3 +234,21 @@ def told(function: object, *arguments: object) -> object:
         return function(*arguments)
     except ValueError as error:
         return re.sub(r"^", "refused: ", str(error))
+
+
+@pytest.mark.parametrize("gap", [0, 1, 14, 15, 16, 17, 31, 32, 33])
+@pytest.mark.parametrize("after", [0, 1, 15, 16, 40])
+def test_a_needle_is_found_wherever_it_stands(jsonspan: ModuleType, gap: int, after: int) -> None:
+    assert jsonspan.holds(b"o" * gap + b"omr1:" + b":" * after, b"omr1:")
+    assert not jsonspan.holds(b"o" * gap + b"omr1;" + b":" * after, b"omr1:")
+    assert not jsonspan.holds(b"o" * gap + b"omr1", b"omr1:")
+
+
+@given(
+    data=st.text("omr1:x", max_size=80).map(str.encode),
+    needle=st.sampled_from([b"omr1:", b"omn", b"oo", b"x", b""]),
+)
+def test_what_holds_is_what_the_twin_says(data: bytes, needle: bytes) -> None:
+    if jsonspan_c is None:
+        pytest.skip("not compiled")
+    assert jsonspan_c.holds(data, needle) == jsonspan_py.holds(data, needle)

@@ -42,7 +42,7 @@ def canonical() -> ChatRequest:
 def test_every_client_can_be_paired_with_every_upstream() -> None:
     clients = [dialect for dialect in DIALECTS.values() if dialect.client]
     upstreams = [dialect for dialect in DIALECTS.values() if dialect.upstream]
-    assert len(upstreams) == 5
+    assert len(upstreams) >= 5
     for client in clients:
         for upstream in upstreams:
             assert Pair(client, upstream).same == (client is upstream)

@@ -173,5 +173,5 @@ def _write_call(call: ToolCall, number: int, context: AnswerContext) -> Iterator
         given = msgspec.json.encode({"input": call.arguments})
     else:
         given, _ = jsontext.arguments_object(call.arguments)
-    call_id = context.call_ids.get(call.call_id, call.call_id) or f"toolu_{context.attempt_id}_{number}"
+    call_id = outgoing.call_id(call.call_id, context, number)
     yield outgoing.ToolUseOut(call_id, context.names.get(call.name, call.name), msgspec.Raw(given))

@@ -30,6 +30,8 @@ from omniroute.translate.fields import refuse_state, says_nothing
 from omniroute.translate.naming import ANTHROPIC_ID, ANTHROPIC_NAME, Renamer
 from omniroute.translate.notes import Notes, Unsupported
 
+_PLAIN: Final = (Text, ToolResult)
+"""Blocks of whose maker nothing depends."""
 JSON_WANTED: Final = "Answer with one JSON object and nothing else: no text around it, no code fence."
 
 
@@ -151,6 +153,8 @@ def _own_only(turn: Turn, notes: Notes) -> Turn:
     """``turn`` without what Anthropic may not be shown, which is noted."""
     foreign = False
     for block in turn.blocks:
+        if isinstance(block, _PLAIN):
+            continue
         if isinstance(block, ToolCall) and block.signature:
             notes.add(f"{block.at}.thoughtSignature", "dropped", "the signature is another vendor's", info=True)
         elif isinstance(block, (Reasoning, Opaque)) and not is_own(block):

@@ -15,12 +15,11 @@ from omniroute._speedups import chat, jsonspan
 from omniroute.domain import Quirks
 from omniroute.translate.dialect import Identity, Part, Peeked, Span
 from omniroute.translate.dialects.openai_chat.answer import counts_of, scan_answer
+from omniroute.translate.dialects.openai_chat.plain import Edit, plain_edits
 from omniroute.translate.dialects.openai_chat.stream import is_usage_chunk, unfold
 from omniroute.translate.dialects.openai_chat.tapped import TapFlow
 
 PATH: Final = "/chat/completions"
-
-Edit = tuple[int, int, bytes]
 
 _ADDED_MEMBER: Final = b'"stream_options":{"include_usage":true},'
 _ADDED_OPTIONS: Final = b'{"include_usage":true}'
@@ -38,18 +37,20 @@ def encode_request(body: bytes, peeked: Peeked, *, model: str, quirks: Quirks) -
     if model == peeked.model:
         model_span = None
     asks = peeked.stream and not peeked.include_usage
-    if quirks.reasoning_echo != "required" and (not asks or options_span is None):
+    edits: list[Edit] = []
+    if quirks.reasoning_echo == "required":
+        edits += _echoes(body)
+    elif quirks.plain_messages:
+        edits += plain_edits(body)
+    if quirks.reasoning_echo != "required" and not edits and (not asks or options_span is None):
         # A body that streams has members: the comma of what is added has something to separate.
         parts = chat.encode_body(body, model_span, model, _ADDED_MEMBER if asks else b"")
         if parts is not None:
             return parts
-    edits: list[Edit] = []
     if model_span is not None:
         edits.append((*model_span, msgspec.json.encode(model)))
     if asks:
         edits.append(_usage_edit(body, options_span, option_span))
-    if quirks.reasoning_echo == "required":
-        edits += _echoes(body)
     return jsonspan.patch(body, tuple(sorted(edits)))
 
 

@@ -27,6 +27,7 @@ from omniroute.translate.dialects.openai_chat.schema import (
     AskedChoice,
     AskedFormat,
     AskedFunction,
+    AskedFunctionTool,
     AskedName,
     AskedReasoning,
     AskedTool,
@@ -35,6 +36,7 @@ from omniroute.translate.dialects.openai_chat.schema import (
 from omniroute.translate.notes import Unsupported
 from omniroute.translate.reading import (
     MAX_MESSAGES,
+    MAX_SCHEMA_BYTES,
     MAX_STOPS,
     MAX_TOOLS,
     bounded,
@@ -48,6 +50,8 @@ from omniroute.translate.reading import (
 _known_body: Final = msgspec.json.Decoder(KnownBody)
 _body: Final = msgspec.json.Decoder(AskedBody)
 _members: Final = msgspec.json.Decoder(dict[str, Raw])
+_function_tools: Final = msgspec.json.Decoder(list[AskedFunctionTool])
+_any_tools: Final = msgspec.json.Decoder(list[Raw] | None)
 _tool: Final = msgspec.json.Decoder(AskedTool)
 _choice: Final = msgspec.json.Decoder(str | AskedChoice | None)
 _legacy: Final = msgspec.json.Decoder(str | AskedName | None)
@@ -69,7 +73,7 @@ def read_request(asked: Asked, peeked: Peeked) -> ChatRequest:
             param="modalities",
         )
     limit, limit_at = _limit(told)
-    legacy = told.functions is not None and told.tools is None
+    legacy = told.functions is not None and bytes(told.tools) in _NULL
     return ChatRequest(
         origin=ORIGIN,
         model=peeked.model,
@@ -223,9 +227,22 @@ def _by_reasoning(told: AskedReasoning) -> Thinking | None:
 
 
 # -- tools ---------------------------------------------------------------------------------------------------------
-def _tools(told: Sequence[Raw] | None) -> tuple[Tool | ServerTool, ...]:
-    listed = bounded(told, "tools", MAX_TOOLS)
-    return tuple(_read_tool(bytes(raw), f"tools[{place}]") for place, raw in enumerate(listed))
+def _tools(raw: Raw) -> tuple[Tool | ServerTool, ...]:
+    """Tools, read at once if all are functions that are described as they should be, else one by one."""
+    if not raw:
+        return ()
+    try:
+        functions = _function_tools.decode(raw)
+    except (msgspec.MsgspecError, UnicodeError, RecursionError):  # the other way says what is wrong, if anything is
+        tools = bounded(read_body(_any_tools, bytes(raw), "tools"), "tools", MAX_TOOLS)
+        return tuple(_read_tool(bytes(tool), f"tools[{place}]") for place, tool in enumerate(tools))
+    listed = bounded(functions, "tools", MAX_TOOLS)
+    return tuple([_function_tool(tool, f"tools[{place}]") for place, tool in enumerate(listed)])
+
+
+def _function_tool(tool: AskedFunctionTool, at: str) -> Tool:
+    mark = tool.cache_control
+    return _function(tool.function, at, ".function", None if mark is None else Cache(mark.ttl or ""))
 
 
 def _read_tool(raw: bytes, at: str) -> Tool | ServerTool:
@@ -238,7 +255,7 @@ def _read_tool(raw: bytes, at: str) -> Tool | ServerTool:
                 param=f"{at}.function",
                 code="missing_required_parameter",
             )
-        return _function(tool.function, at, f"{at}.function", cache)
+        return _function(tool.function, at, ".function", cache)
     if tool.type == "custom" and tool.custom is not None:
         custom = tool.custom
         return Tool(
@@ -254,18 +271,20 @@ def _read_tool(raw: bytes, at: str) -> Tool | ServerTool:
 
 def _functions(told: Sequence[AskedFunction]) -> tuple[Tool, ...]:
     listed = bounded(told, "functions", MAX_TOOLS)
-    return tuple(
-        _function(function, f"functions[{place}]", f"functions[{place}]", None) for place, function in enumerate(listed)
-    )
+    return tuple(_function(function, f"functions[{place}]", "", None) for place, function in enumerate(listed))
 
 
-def _function(function: AskedFunction, at: str, where: str, cache: Cache | None) -> Tool:
+def _function(function: AskedFunction, at: str, member: str, cache: Cache | None) -> Tool:
+    """``function``, described in ``member`` of what stands at ``at``."""
     if not function.name:
-        raise ClientError(f"'{where}.name' is empty.", param=f"{where}.name", code="invalid_value")
+        raise ClientError(f"'{at}{member}.name' is empty.", param=f"{at}{member}.name", code="invalid_value")
+    parameters = bytes(function.parameters)
+    if not parameters.startswith(b"{") or len(parameters) > MAX_SCHEMA_BYTES:
+        parameters = schema(parameters, f"{at}{member}.parameters")
     return Tool(
         name=function.name,
         description=function.description or "",
-        schema=schema(function.parameters, f"{where}.parameters"),
+        schema=parameters,
         strict=function.strict,
         cache=cache,
         at=at,

@@ -74,9 +74,10 @@ class TapFlow:
         # An upstream may give fewer answers than asked for; if it also breaks off, the missing ones were on their way.
         return not reader.error and (reader.done or reader.finished or (whole and reader.finishes > 0))
 
-    def fail(self, error: UpstreamError, *, whole: bool) -> bytes:
-        """The client's bytes for a failure outside the stream. ``whole``: its last event may lack its blank line."""
-        return (b"\n\n" if whole else b"") + b"data: " + error_body(error, self._request_id) + b"\n\n"
+    def fail(self, error: UpstreamError, *, last: bytes) -> bytes:
+        """The client's bytes for a failure outside the stream."""
+        gap = b"" if not last or last.endswith(b"\n\n") else b"\n\n"
+        return gap + b"data: " + error_body(error, self._request_id) + b"\n\n"
 
 
 def _as_event(body: bytes) -> bytes:

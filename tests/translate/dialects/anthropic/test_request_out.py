@@ -150,6 +150,7 @@ def test_media() -> None:
         Image(source=Held("f", "openai_responses"), at="here"),
         Image(source=Link("gs://bucket/a.png"), at="here"),
         Document(source=Inline("application/zip", "QUJD"), at="here"),
+        Document(source=Link("https://e.com/a.mp4", "video/mp4"), at="here"),
         Document(source=Inline("text/plain", "/w=="), at="here"),
     ],
 )

@@ -283,7 +283,7 @@ def test_an_array_passes_byte_for_byte_and_breaks_off_with_an_error_in_it(size: 
             assert output + flow.look(b"") in (body, body.rstrip(b"\n"))
             assert flow.complete(whole=True)
         else:
-            output += flow.fail(UpstreamError("gone", error_class="reset"), whole=True)
+            output += flow.fail(UpstreamError("gone", error_class="reset"), last=output)
             values = msgspec.json.decode(output)
             assert len(values) == 4
             assert values[-1]["error"]["message"] == "gone"

@@ -141,7 +141,7 @@ def test_prompts_that_cannot_be_carried(members: dict[str, object], param: str) 
             "messages[0].tool_calls[0].function.arguments",
         ),
         ({"tools": [{"type": "web", "function": {"name": "f"}}]}, "tools[0].type"),
-        ({"tools": [{"type": "function"}]}, "tools[0]"),
+        ({"tools": [{"type": "function"}]}, "tools[0].function"),
         ({"tools": [{"function": {"name": "f", "parameters": 3}}]}, "tools[0].function.parameters"),
         ({"tools": [{"function": {"name": "f"}}] * 3000}, "tools"),
         ({"format": "yaml"}, "format"),

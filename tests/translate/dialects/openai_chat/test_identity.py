@@ -135,6 +135,49 @@ def test_reasoning_is_filled_in_for_those_who_refuse_its_lack(before: bytes, aft
 
 
 @pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (b'{"role":"assistant", "content":"a","reasoning_content":"so"}', b'{"role":"assistant","content":"a"}'),
+        (b'{"reasoning":"so","role":"assistant","content":"a\\u00e9"}', b'{"role":"assistant","content":"a\\u00e9"}'),
+        (
+            b'{"role":"assistant","reasoning_details":[{"a":1}],"x":1.0,"extra_content":{}}',
+            b'{"role":"assistant","x":1.0}',
+        ),
+        (
+            b'{"role":"assistant","tool_calls":[{"id":"c","extra_content":{"g":1},"function":{"arguments":"{}"}},{"id":"d"}]}',
+            b'{"role":"assistant","tool_calls":[{"id":"c","function":{"arguments":"{}"}},{"id":"d"}]}',
+        ),
+    ],
+)
+def test_what_others_add_is_left_out_for_those_who_refuse_it(before: bytes, after: bytes) -> None:
+    data = b'{"model":"m" ,"messages":[{"role":"user", "content":"x"}, %b ],"n":1}'
+    assert encoded(data % before, quirks=Quirks(plain_messages=True)) == data % after
+    assert encoded(data % before, "other", Quirks(plain_messages=True)) == (data % after).replace(b'"m"', b'"other"')
+    assert encoded(data % before) == data % before
+    streams = b'{"stream":true,"stream_options":{},' + (data % before)[1:]
+    asked = b'{"stream":true,"stream_options":{"include_usage":true},' + (data % after)[1:]
+    assert encoded(streams, quirks=Quirks(plain_messages=True)) == asked
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        b'{"role":"user","content":"x","reasoning_content":"mine"}',
+        b'{"role": "assistant","content":"say \\"reasoning_content\\": 1"}',
+        b'{"role": "assistant","content":{"reasoning":1}}',
+        b'{"role": "assistant","tool_calls":["extra_content"]}',
+        b'{"role": "assistant","tool_calls":"extra_content"}',
+        b'["reasoning"]',
+        b'"reasoning"',
+    ],
+)
+def test_nothing_else_is_left_out(message: bytes) -> None:
+    data = b'{"model":"m","messages":[%b]}' % message
+    assert encoded(data, quirks=Quirks(plain_messages=True)) == data
+    assert encoded(b'{"model":"m","reasoning":{},"messages":[]}', quirks=Quirks(plain_messages=True)).endswith(b"[]}")
+
+
+@pytest.mark.parametrize(
     ("data", "hidden"),
     [
         (b'{"choices":[],"usage":{"prompt_tokens":1}}', True),
