@@ -37,14 +37,14 @@ answer ourselves (a model list, errors) would else keep the loop to itself."""
 class ClientConnection:
     """``run`` serves the socket to its end and closes it."""
 
-    __slots__ = ("_id", "_peer", "_served", "_sock", "_state", "_unread", "scope", "wire")
+    __slots__ = ("_ids", "_peer", "_served", "_sock", "_state", "_unread", "scope", "wire")
 
     def __init__(self, state: EdgeState, sock: socket.socket, wire: Wire, peer: str) -> None:
         """``wire`` wraps ``sock`` and is registered with the relay."""
         self._state = state
         self._sock = sock
         self._peer = peer
-        self._id = secrets.token_hex(8)
+        self._ids = f"req_{secrets.token_hex(8)}%04x"
         self._served = 0
         self._unread = False  # something was answered before it was read
         self.wire = wire
@@ -84,7 +84,7 @@ class ClientConnection:
             return await self._without_head(exc, begun=wire.received_bytes > received)
         finally:
             del state.idle[self]
-        request_id = self._request_id()
+        request_id = self._ids % served
         try:
             head = parse_head(data, options)
         except ClientError as exc:
@@ -113,7 +113,7 @@ class ClientConnection:
         return await self._to_endpoint(head, path, endpoint, reply, request_id)
 
     def _request_id(self) -> str:
-        return f"req_{self._id}{self._served:04x}"
+        return self._ids % self._served
 
     async def _without_head(self, exc: WireError, *, begun: bool) -> bool:
         """The end of the connection, which is told why where there is a reason."""
@@ -156,7 +156,9 @@ class ClientConnection:
             except (OmniRouteError, WireError) as exc:
                 error = _body_error(exc, endpoint.body_bytes or options.body_bytes)
                 return await self._refuse(reply, error, endpoint.errors)
-            incoming = self._incoming(head, path, request_id, received_at, body)
+            incoming = Incoming(
+                request_id, head.method, path, head.query, head.headers, body, received_at, self._peer, wire
+            )
             try:
                 await endpoint.handler(incoming, reply)
                 if not reply.ended:
@@ -171,15 +173,7 @@ class ClientConnection:
 
     def _incoming(self, head: RequestHead, path: str, request_id: str, received_at: float, body: bytes) -> Incoming:
         return Incoming(
-            request_id=request_id,
-            method=head.method,
-            path=path,
-            query=head.query,
-            headers=head.headers,
-            body=body,
-            received_at=received_at,
-            peer=self._peer,
-            watch=self.wire,
+            request_id, head.method, path, head.query, head.headers, body, received_at, self._peer, self.wire
         )
 
     def _reserve(self, head: RequestHead, limit: int) -> int:

@@ -26,56 +26,37 @@ BODILESS: Final = frozenset({204, 304})
 _LAST_CHUNK: Final = b"0\r\n\r\n"
 
 
-class ClientReply:
+class ClientReply(msgspec.Struct, eq=False):
     """One answer. ``keep_alive`` tells afterwards whether the connection may serve another request."""
 
-    __slots__ = (
-        "_extra",
-        "_head_only",
-        "_http10",
-        "_request_id",
-        "_state",
-        "begun",
-        "chunked",
-        "ended",
-        "keep_alive",
-        "sink",
-    )
+    _state: EdgeState
+    sink: Wire
+    _request_id: str
+    keep_alive: bool = False
+    http10: bool = False
+    head_only: bool = False
+    """The request was HEAD."""
+    extra: Headers = ()
+    """Headers of the edge's own on any answer (CORS)."""
+    begun: bool = False
+    chunked: bool = True
+    ended: bool = False
 
-    def __init__(
-        self,
-        state: EdgeState,
-        sink: Wire,
-        request_id: str,
-        *,
-        keep_alive: bool = False,
-        http10: bool = False,
-        head_only: bool = False,
-        extra: Headers = (),
-    ) -> None:
-        """``head_only``: the request was HEAD. ``extra``: headers of the edge's own on any answer (CORS)."""
-        self._state = state
-        self._request_id = request_id
-        self._http10 = http10
-        self._head_only = head_only
-        self._extra = extra
-        self.sink = sink
-        self.keep_alive = keep_alive
-        self.begun = False
-        self.chunked = not http10
-        self.ended = False
+    def __post_init__(self) -> None:
+        if self.http10:
+            self.chunked = False
 
     async def complete(self, status: int, headers: Headers | HeaderBlock, body: Sequence[Buffer]) -> None:
         """Send a whole answer, head and body in one go. ``body``: bytes or views of bytes."""
         length = None if status in BODILESS else len(body[0]) if len(body) == 1 else sum(map(len, body))
         head = self._begin(status, headers, b"" if length is None else b"content-length: %d\r\n" % length)
-        parts = (head, *body) if length and not self._head_only else (head,)
+        parts = (head, *body) if length and not self.head_only else (head,)
         await self.sink.send(parts, trio.current_time() + self._state.options.write_timeout_s)
         self.ended = True
 
     def begin(self, status: int, headers: Headers | HeaderBlock) -> bytes:
         """The head of a streamed answer. A stream cannot answer HEAD."""
-        if self._head_only:
+        if self.head_only:
             raise GatewayFault("a stream was begun in answer to HEAD")
         if self.chunked:
             return self._begin(status, headers, b"transfer-encoding: chunked\r\n")
@@ -135,15 +116,15 @@ class ClientReply:
         lines = b""
         if isinstance(headers, HeaderBlock):
             lines, headers = headers.lines, headers.pairs
-        if self._extra:
-            headers = (*headers, *self._extra)
+        if self.extra:
+            headers = (*headers, *self.extra)
         if status == 101:
             connection = b"\r\n"
         elif not self.keep_alive or self._state.draining:
             self.keep_alive = False
             connection = b"connection: close\r\n\r\n"
         else:
-            connection = b"connection: keep-alive\r\n\r\n" if self._http10 else b"\r\n"
+            connection = b"connection: keep-alive\r\n\r\n" if self.http10 else b"\r\n"
         start = self._state.head_start(status)
         return heads.write_reply_head(start, self._request_id.encode(), lines, headers, _OURS, framing + connection)
 

@@ -4,26 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import msgspec
+
 from omniroute._speedups import Shared
 from omniroute.domain import Caller
 from omniroute.errors import TABLE_FULL, Overloaded, RateLimited
 from omniroute.limits import per_minute, seconds_until
 
 
-class Admission:
+class Admission(msgspec.Struct, frozen=True, eq=False):
     """The caller's place while its request runs: a context manager.
 
     Entering raises RateLimited, or Overloaded if shared memory has no row for a counter. The rate is taken before the
     gauge, and given back if the gauge is full: a request that was refused costs nothing.
     """
 
-    __slots__ = ("_caller", "_clock_ns", "_shared")
-
-    def __init__(self, caller: Caller, shared: Shared, clock_ns: Callable[[], int]) -> None:
-        """``clock_ns``: nanoseconds of CLOCK_MONOTONIC, the clock of shared counters."""
-        self._caller = caller
-        self._shared = shared
-        self._clock_ns = clock_ns
+    _caller: Caller
+    _shared: Shared
+    _clock_ns: Callable[[], int]
+    """Nanoseconds of CLOCK_MONOTONIC, the clock of shared counters."""
 
     def __enter__(self) -> None:
         caller = self._caller

@@ -34,8 +34,7 @@ TOKEN_COUNT_HEADER: Final = b"x-omniroute-token-count"
 """Who counted: ``upstream`` or ``tokenizer``."""
 
 _OWN: Final = (
-    b"%bx-omniroute-attempts: %d\r\nx-omniroute-overhead-ms: %.3f\r\n"
-    b"server-timing: gateway;dur=%.3f, upstream;dur=%.3f\r\n"
+    b"%bx-omniroute-attempts: %d\r\nx-omniroute-overhead-ms: %b\r\nserver-timing: gateway;dur=%b, upstream;dur=%.3f\r\n"
 )
 
 _ORIGINS: Final = 4096
@@ -58,7 +57,7 @@ def answer_headers(
     target, connection = served.target, served.target.connection
     client = request.door.client
     upstream_ms = (served.head_at - served.started_at) * 1000
-    own_ms = (served.started_at - request.incoming.received_at - served.lost_s) * 1000
+    own_ms = b"%.3f" % ((served.started_at - request.incoming.received_at - served.lost_s) * 1000)
     stream = request.peeked.stream
     origin = _origin(connection.provider, target.model, connection.label)
     own = _OWN % (origin, served.number, own_ms, own_ms, upstream_ms)

@@ -54,7 +54,10 @@ class Attempts:
                     served.head_at = trio.current_time()
                     served.status = exchange.status
                     served.connect_ms = exchange.connect_ms
-                    delivery = Delivery(request, served, encoded, reply, exchange, total_at, book, self._options)
+                    delivery = Delivery(
+                        request, served, encoded, reply, exchange, exchange.source, connection.timeouts, total_at,
+                        book, self._options,
+                    )  # fmt: skip
                     if not 200 <= served.status < 300:
                         body = await delivery.explanation()
                         raise read_error(served.status, exchange.headers, body)  # noqa: TRY301 - as if call had raised

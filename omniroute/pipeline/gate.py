@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from omniroute._speedups import Shared
 from omniroute.domain import Connection
 from omniroute.errors import TABLE_FULL, Overloaded, UpstreamError
 
 
-class Permit:
+class Permit(msgspec.Struct, frozen=True, eq=False):
     """One of the connection's places while an attempt runs: a context manager.
 
     Entering raises UpstreamError (``connection_busy``), so that the next target is tried, or Overloaded if shared
     memory has no row for the counter.
     """
 
-    __slots__ = ("_connection", "_shared")
-
-    def __init__(self, connection: Connection, shared: Shared) -> None:
-        self._connection = connection
-        self._shared = shared
+    _connection: Connection
+    _shared: Shared
 
     def __enter__(self) -> None:
         connection = self._connection

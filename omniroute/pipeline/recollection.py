@@ -29,6 +29,10 @@ class Recollection:
         self._notes: OrderedDict[tuple[str, str], tuple[float, Remembered]] = OrderedDict()
         self._held_bytes = 0
 
+    def __bool__(self) -> bool:
+        """Whether there is anything to look for."""
+        return bool(self._notes)
+
     def learn(self, key_id: str, call_id: str, remembered: Remembered) -> None:
         """Remember for this key; the oldest notes go if there are too many."""
         self._forget((key_id, call_id))

@@ -36,36 +36,25 @@ MAX_EVENT_BYTES: Final = 16 * 1024 * 1024
 _COUNTED: Final = ((TOKEN_COUNT_HEADER, b"upstream"),)
 
 
-class Delivery:
-    """One attempt's answer on its way. The book is closed before the last byte goes out."""
+class Delivery(msgspec.Struct, eq=False):
+    """One attempt's answer on its way. The book is closed before the last byte goes out.
 
-    __slots__ = (
-        "_book", "_encoded", "_exchange", "_inspection", "_options", "_reply", "_request", "_served", "_source",
-        "_timeouts", "_total_at",
-    )  # fmt: skip
+    A Struct, as other objects that every request has one of: made in a third of the time.
+    """
 
-    def __init__(
-        self,
-        request: Request,
-        served: Served,
-        encoded: Encoded,
-        reply: Reply,
-        exchange: Exchange,
-        total_at: float,
-        book: Book,
-        options: PipelineOptions,
-    ) -> None:
-        self._request = request
-        self._served = served
-        self._encoded = encoded
-        self._reply = reply
-        self._exchange = exchange
-        self._source: Wire = exchange.source
-        self._timeouts: Timeouts = served.target.connection.timeouts
-        self._total_at = total_at
-        self._book = book
-        self._options = options
-        self._inspection: Inspection | None = None
+    _request: Request
+    _served: Served
+    _encoded: Encoded
+    _reply: Reply
+    _exchange: Exchange
+    _source: Wire
+    """The exchange's."""
+    _timeouts: Timeouts
+    """The connection's."""
+    _total_at: float
+    _book: Book
+    _options: PipelineOptions
+    _inspection: Inspection | None = None
 
     async def explanation(self) -> bytes:
         """The body of an error answer, b"" if too large or broken off: its status says enough. Raises ClientGone."""
@@ -80,7 +69,7 @@ class Delivery:
         """Answer with the upstream's whole body. Raises UpstreamError before the commit point, ClientGone."""
         served = self._served
         try:
-            body = await self._source.read_body(self._options.response_body_bytes, self._read_deadline())
+            body = await self._source.read_body(self._options.response_body_bytes, self._read_deadline(served.head_at))
         except WireError as exc:
             raise self._reading(exc) from exc
         counts = self._request.peeked.operation == "count"
@@ -90,8 +79,9 @@ class Delivery:
         served.bytes_out = len(answer.body)
         served.outcome = "ok"
         headers = answer_headers(self._request, served, self._encoded, self._exchange, _COUNTED if counts else ())
-        self._keep(answer.body)
-        self._book.close()
+        if self._request.kept is not None:
+            self._keep(answer.body)
+        self._book.close(served.committed_at)
         try:
             await self._reply.complete(served.status, headers, (answer.body,))
         except WireError as exc:
@@ -318,9 +308,10 @@ class Delivery:
             if self._served.notes is not None:
                 self._served.notes.add("finish_reason", "approximated", f"nobody knows what '{reason}' means")
 
-    def _read_deadline(self) -> float:
+    def _read_deadline(self, now: float = 0.0) -> float:
+        """``now``: the time where it was just read."""
         idle_s = self._timeouts.idle_s
-        idle_at = trio.current_time() + idle_s if idle_s else 0.0
+        idle_at = (now or trio.current_time()) + idle_s if idle_s else 0.0
         if self._total_at and (not idle_at or self._total_at < idle_at):
             return self._total_at
         return idle_at

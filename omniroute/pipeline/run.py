@@ -64,7 +64,7 @@ class Pipeline:
         self._keeper = Keeper(questions, shelf)
         self._recollection = Recollection(time.monotonic)
         self._memory = Memory()
-        self._series = secrets.token_hex(8)
+        self._series = f"{secrets.token_hex(8)}%08x"
         self._serial = 0
         self._check_every = options.check_every
         self._attempts = Attempts(journal, upstream, shared, options)
@@ -163,7 +163,7 @@ class Pipeline:
     def _served(self, target: Target, number: int, lost_s: float) -> Served:
         self._serial += 1
         return Served(
-            target, number, f"{self._series}{self._serial:08x}", trio.current_time(), time.time(), lost_s,
+            target, number, self._series % self._serial, trio.current_time(), time.time(), lost_s,
             checked=self._check_every > 0 and self._serial % self._check_every == 0,
         )  # fmt: skip
 

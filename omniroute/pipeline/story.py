@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import time
 
+import msgspec
+
 from omniroute.domain import Summary
 from omniroute.errors import OmniRouteError, UpstreamError
 from omniroute.pipeline.losses import translation
@@ -11,20 +13,19 @@ from omniroute.pipeline.values import Served
 from omniroute.ports import Incoming
 
 
-class Story:
+class Story(msgspec.Struct, eq=False):
     """One request's. The one mutable value beside ``Served``; its task alone fills it in."""
 
-    __slots__ = ("epoch", "error_class", "incoming", "key_id", "model", "outcome", "served", "status", "streamed")
-
-    def __init__(self, incoming: Incoming, epoch: int) -> None:
-        """``epoch``: of the snapshot it runs under."""
-        self.incoming = incoming
-        self.epoch = epoch
-        self.key_id = self.model = self.error_class = ""
-        self.outcome = "ok"
-        self.status = 0
-        self.streamed = False
-        self.served: Served | None = None
+    incoming: Incoming
+    epoch: int
+    """Of the snapshot it runs under."""
+    key_id: str = ""
+    model: str = ""
+    streamed: bool = False
+    outcome: str = "ok"
+    status: int = 0
+    error_class: str = ""
+    served: Served | None = None
 
     def failed(self, exc: OmniRouteError) -> None:
         """It ended with an error that the client is told of."""

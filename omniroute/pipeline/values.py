@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Final
+from typing import Annotated
 
 import msgspec
 
 from omniroute.domain import Caller, Snapshot, StoredResponse, Target, Usage
 from omniroute.pipeline.recollection import Recollection
+from omniroute.pipeline.way import FORWARDED, Ways
 from omniroute.ports import Incoming, ResponseShelf, WireRequest
 from omniroute.translate import ChatRequest, ClientSide, Dialect, History, Notes, Pair, Peeked
 
@@ -30,10 +31,6 @@ class PipelineOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     the client's dialect (0: none). Broken rules are counted and logged, never content; the stream is not changed."""
 
 
-FORWARDED: Final = (b"idempotency-key",)
-"""Client headers every upstream gets to see; a dialect adds its own. Everything else is nobody's business."""
-
-
 class Door(msgspec.Struct, frozen=True):
     """Where clients of one dialect come in: what they speak, and the ways from there. Made once per process."""
 
@@ -41,23 +38,20 @@ class Door(msgspec.Struct, frozen=True):
     client: ClientSide
     pairs: Mapping[str, Pair]
     """By the upstream's dialect."""
-    forwarded: tuple[bytes, ...] = ()
-    """Client headers that an upstream of the same dialect gets to see."""
+    ways: Ways
+    """To connections: what is the same for every request."""
 
 
 def doors(dialects: Mapping[str, Dialect]) -> dict[str, Door]:
     """A door for every dialect that has clients, in the order of ``dialects``."""
     upstreams = [dialect for dialect in dialects.values() if dialect.upstream is not None]
-    return {
-        name: Door(
-            name,
-            dialect.client,
-            {upstream.name: Pair(dialect, upstream) for upstream in upstreams},
-            (*FORWARDED, *(dialect.identity.forwarded if dialect.identity is not None else ())),
-        )
-        for name, dialect in dialects.items()
-        if dialect.client is not None
-    }
+    found = {}
+    for name, dialect in dialects.items():
+        if dialect.client is not None:
+            pairs = {upstream.name: Pair(dialect, upstream) for upstream in upstreams}
+            own = dialect.identity.forwarded if dialect.identity is not None else ()
+            found[name] = Door(name, dialect.client, pairs, Ways(pairs, (*FORWARDED, *own)))
+    return found
 
 
 class Plan(msgspec.Struct, frozen=True):

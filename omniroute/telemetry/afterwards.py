@@ -66,7 +66,7 @@ class Afterwards:
         for ended in requests:
             meter.request(ended)
             log.request(ended)
-            if ended.grammar not in ("", CHECKED[0]):
+            if ended.grammar and ended.grammar != CHECKED[0]:
                 log.error(
                     "stream_breaks_its_grammar", request_id=ended.request_id, path=ended.path, provider=ended.provider,
                     model=ended.model, rule=ended.grammar,

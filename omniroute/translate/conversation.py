@@ -142,11 +142,6 @@ def _joined(turns: Sequence[Turn]) -> Turn:
     return msgspec.structs.replace(turns[0], blocks=tuple(blocks))
 
 
-def calls_by_id(turns: Iterable[Turn]) -> dict[str, ToolCall]:
-    """The latest call of each id."""
-    return {block.call_id: block for turn in turns for block in turn.blocks if isinstance(block, ToolCall)}
-
-
 def _with_ids(turn: Turn, serial: int) -> Turn:
     """Calls of ``turn`` with ids, all different. Invented ones depend on the call's place only."""
     seen: set[str] = set()
@@ -167,9 +162,12 @@ def _with_ids(turn: Turn, serial: int) -> Turn:
 
 
 def _answers(
-    results: Iterable[ToolResult], calls: list[ToolCall], notes: Notes, in_call_order: bool
+    results: Sequence[ToolResult], calls: list[ToolCall], notes: Notes, in_call_order: bool
 ) -> tuple[ToolResult, ...]:
     """One result for each of ``calls``."""
+    if [result.call_id for result in results] == [call.call_id for call in calls]:  # as most clients send them
+        pairs = zip(results, calls, strict=True)
+        return tuple(msgspec.structs.replace(said, name=call.name, custom=call.custom) for said, call in pairs)
     answered: dict[str, ToolResult] = {}
     waiting = _Waiting(calls)
     for result in results:

@@ -230,6 +230,8 @@ class UpstreamSide(msgspec.Struct, frozen=True, kw_only=True):
     read_failure: Callable[[bytes], bytes | None]
     """The error (JSON, for ``read_stream_error``) that a body under a success status is, None for an answer.
     Raises ValueError: neither."""
+    read_plain_answer: Callable[[bytes], ChatResponse | None] | None = None
+    """``read_failure`` and ``read_answer`` in one go for the answers that most are; it declines (None) all others."""
     counting: Counting | None = None
     models_path: str = "/models"
     """Where it lists its models, for a test of the connection."""

@@ -92,6 +92,11 @@ class Renamer:
         return f"{kept[: rule.most - len(mark) - 1]}_{mark}"
 
 
+def fitted(rule: Rule, name: str) -> str:
+    """``name`` if ``rule`` takes it, else what stands for it: for ids of answers, which come back as shown."""
+    return Renamer(rule).fit(name)
+
+
 def _letters(text: str) -> str:
     """Nine letters and digits that stand for ``text``."""
     number = int.from_bytes(sha256(text.encode("utf-8", "surrogatepass")).digest())

@@ -1,13 +1,27 @@
-"""What OpenAI's APIs write alike: errors (translation.md §14.2) and token counts (§12.3)."""
+"""What OpenAI's APIs write alike: errors (translation.md §14.2), token counts (§12.3), parameters' names."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Final
 
 import msgspec
 
 from omniroute.domain import Usage
 from omniroute.errors import Kind, OmniRouteError
+
+PARAMETER_WORDS: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "presence": "presence_penalty",
+        "frequency": "frequency_penalty",
+        "choices": "n",
+        "parallel": "parallel_tool_calls",
+        "cache_key": "prompt_cache_key",
+        "cache_retention": "prompt_cache_retention",
+    }
+)
+"""For ``ChatRequest.words``."""
 
 # By kind alone: the status decides the type, not the upstream's own word for it.
 _TYPES: Final[dict[Kind, str]] = {
@@ -82,16 +96,21 @@ class UsageBody(msgspec.Struct, frozen=True, omit_defaults=True):
     total_tokens: int
     prompt_tokens_details: InputDetails | None = None
     completion_tokens_details: OutputDetails | None = None
+    estimated: bool = False
+    """Ours: the upstream told none."""
 
 
 def write_usage(usage: Usage) -> UsageBody:
     """``usage`` in the dialect's words."""
-    inputs = InputDetails(usage.cache_read, usage.cache_write_5m + usage.cache_write_1h, usage.audio_in)
-    outputs = OutputDetails(usage.reasoning, usage.audio_out)
+    read, written, heard = usage.cache_read, usage.cache_write_5m + usage.cache_write_1h, usage.audio_in
+    inputs = InputDetails(read, written, heard) if read or written or heard else None
+    reasoning, said = usage.reasoning, usage.audio_out
+    outputs = OutputDetails(reasoning, said) if reasoning or said else None
     return UsageBody(
         usage.input_total,
         usage.output_total,
         usage.input_total + usage.output_total,
-        inputs if inputs != InputDetails() else None,
-        outputs if outputs != OutputDetails() else None,
+        inputs,
+        outputs,
+        not usage.known,
     )

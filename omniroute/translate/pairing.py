@@ -73,13 +73,21 @@ class Pair:
         return self.identity is not None
 
     def passes(self, body: bytes, quirks: Quirks) -> bool:
-        """Whether bytes may go on as they are, both ways: same dialect, as its clients know it, nothing foreign in it.
+        """Whether bytes go on as they are, both ways: what both of the next two say."""
+        return self.may_pass(quirks) and self.is_own(body)
+
+    def may_pass(self, quirks: Quirks) -> bool:
+        """Whether bytes of an upstream with ``quirks`` are as the dialect's clients know it, so that they may pass.
 
         Mistral's part arrays, ``<think>`` in the text and answers spread over several choices are no such thing: they
         go through the hub.
         """
+        return self.identity is not None and not (quirks.mistral or quirks.think_tags or quirks.merge_choices)
+
+    def is_own(self, body: bytes) -> bool:
+        """Whether nothing in a request's ``body`` is foreign to the dialect: no carrier of ours, no other vendor's."""
         identity = self.identity
-        if identity is None or _own_way(quirks) or jsonspan.holds(body, CARRIER):
+        if identity is None or jsonspan.holds(body, CARRIER):
             return False
         return identity.foreign is None or not identity.foreign(body)
 
@@ -114,23 +122,32 @@ class Pair:
         Raises UpstreamError for an error under a success status; ValueError for what is no answer at all. A stream,
         though none was asked for, is one if not ``passed``.
         """
-        usage = None
-        try:
-            if passed and self.identity is not None and self.identity.scan_answer is not None:
-                failure, usage = self.identity.scan_answer(body)
-            else:
+        if passed:
+            return self._passed(body)
+        read_plain = self.far.read_plain_answer
+        response = None if read_plain is None else read_plain(body)
+        if response is None:
+            try:
                 failure = self.far.read_failure(body)
-        except ValueError:
-            if passed:
-                raise
-            return self._folded(body, context, quirks)
+            except ValueError:
+                return self._folded(body, context, quirks)
+            if failure is not None:
+                raise read_stream_error(failure)
+            response = self.far.read_answer(body, quirks)
+        return self._written(strip_tags_of_response(response, think=quirks.think_tags), context)
+
+    def _passed(self, body: bytes) -> Answer:
+        """``answer`` for a body that passes as it is, but for tags of ours."""
+        identity = self.identity
+        assert identity is not None
+        if identity.scan_answer is not None:
+            failure, usage = identity.scan_answer(body)
+        else:
+            failure = self.far.read_failure(body)
+            usage = identity.usage_of_body(body) if failure is None else Usage()
         if failure is not None:
             raise read_stream_error(failure)
-        if passed:
-            assert self.identity is not None
-            return Answer(strip_tags(body), self.identity.usage_of_body(body) if usage is None else usage)
-        response = strip_tags_of_response(self.far.read_answer(body, quirks), think=quirks.think_tags)
-        return self._written(response, context)
+        return Answer(strip_tags(body), usage)
 
     def core(
         self, context: AnswerContext, peeked: Peeked, quirks: Quirks, *, passed: bool, max_event_bytes: int
@@ -185,18 +202,22 @@ class Pair:
         return self._written(folder.response(), context)
 
     def _written(self, response: ChatResponse, context: AnswerContext) -> Answer:
+        called = False
         for candidate in response.candidates:
-            ended = candidate.finish
-            if ended is not None and ended.reason == "error":
+            failed = candidate.finish
+            if failed is not None and failed.reason == "error":
                 raise UpstreamError(
-                    f"The provider ended its answer with '{ended.raw}'{': ' if ended.detail else ''}{ended.detail}.",
+                    f"The provider ended its answer with '{failed.raw}'{': ' if failed.detail else ''}{failed.detail}.",
                     error_class="in_band_error",
                     answered=True,
                     code="upstream_error",
                 )
-        response = _named(response, self._call_prefix(context))
-        if context.learn is not None:
-            learn_answer(response, self.upstream.name, context.learn)
+            for block in candidate.blocks:
+                called = called or isinstance(block, ToolCall)
+        if called:
+            response = _named(response, self._call_prefix(context))
+            if context.learn is not None:
+                learn_answer(response, self.upstream.name, context.learn)
         return Answer(self.near.write_answer(response, context), response.usage)
 
 
@@ -213,8 +234,3 @@ def _named(response: ChatResponse, prefix: str) -> ChatResponse:
 
     candidates = tuple(msgspec.structs.replace(c, blocks=tuple(map(named, c.blocks))) for c in response.candidates)
     return msgspec.structs.replace(response, candidates=candidates)
-
-
-def _own_way(quirks: Quirks) -> bool:
-    """Whether the dialect's own clients would not understand what the upstream answers."""
-    return quirks.mistral or quirks.think_tags or quirks.merge_choices

@@ -9,6 +9,7 @@ for how long and how many, is the caller's business; nothing of this is needed w
 from __future__ import annotations
 
 from collections.abc import Callable
+from operator import is_
 from typing import Final
 
 import msgspec
@@ -118,17 +119,19 @@ def learn_answer(response: ChatResponse, origin: str, learn: Learn) -> None:
 def recalled(request: ChatRequest, lookup: Callable[[str], Remembered | None], target: str) -> ChatRequest:
     """``request`` with what ``target`` made, and the client has lost, in front of its calls and on them."""
     turns = tuple(_recalled(turn, lookup, target) if turn.role == "assistant" else turn for turn in request.turns)
-    return request if turns == request.turns else msgspec.structs.replace(request, turns=turns)
+    return request if all(map(is_, turns, request.turns)) else msgspec.structs.replace(request, turns=turns)
 
 
 def _recalled(turn: Turn, lookup: Callable[[str], Remembered | None], target: str) -> Turn:
-    if any(isinstance(block, Reasoning) and block.origin == target for block in turn.blocks):
-        return turn  # this client has kept it
+    unsigned = [block for block in turn.blocks if isinstance(block, ToolCall) and not block.signature]
+    notes = {call.call_id: note for call in unsigned if (note := lookup(call.call_id)) and note.origin == target}
+    if not notes or any(isinstance(block, Reasoning) and block.origin == target for block in turn.blocks):
+        return turn  # nothing is known, or this client has kept it
     blocks: list[Block] = []
     said = False
     for block in turn.blocks:
-        known = lookup(block.call_id) if isinstance(block, ToolCall) and not block.signature else None
-        if isinstance(block, ToolCall) and known is not None and known.origin == target:
+        known = notes.get(block.call_id) if isinstance(block, ToolCall) and not block.signature else None
+        if isinstance(block, ToolCall) and known is not None:
             if not said:
                 blocks[:0] = known.reasoning  # one answer's reasoning stands in front of all it says
                 said = True

@@ -102,7 +102,10 @@ class UpstreamPool:
                 late = Deadlines(first_byte_s, until)
                 answer, whole = await finish(wire, request.method, late, options, now, handed=handed)
             wire.set_body(answer.body_kind, answer.body_bytes)
-            exchange = Exchange(self._pool, wire, answer, whole=whole, connect_ms=connect_ms)
+            exchange = Exchange(
+                self._pool, wire, answer.status, answer.headers, connect_ms, wire.uses > 0, whole and answer.keep_alive,
+                answer.keep_alive_s,
+            )  # fmt: skip
         except WireError as exc:
             if (
                 wire.uses

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Self
 
+import msgspec
+
 from omniroute.upstream.pool import Pool
-from omniroute.upstream.response import ResponseHead
 from omniroute.upstream.wire import UpstreamWire
 
 
-class Exchange:
+class Exchange(msgspec.Struct, frozen=True, eq=False):
     """Holds a wire until it is left; see the port for what happens then.
 
     Left without an exception after a read that ended well, with the body not read to its end: that is an answer whose
@@ -18,18 +19,15 @@ class Exchange:
     would keep the upstream at work.
     """
 
-    __slots__ = ("_keep_alive_s", "_pool", "_reusable", "connect_ms", "headers", "reused", "source", "status")
-
-    def __init__(self, pool: Pool, wire: UpstreamWire, head: ResponseHead, *, whole: bool, connect_ms: int) -> None:
-        """``whole``: all of the request was sent."""
-        self.status: int = head.status
-        self.headers: Sequence[tuple[bytes, bytes]] = head.headers
-        self.connect_ms: int = connect_ms
-        self.reused: bool = wire.uses > 0
-        self.source: UpstreamWire = wire
-        self._pool = pool
-        self._reusable = whole and head.keep_alive
-        self._keep_alive_s = head.keep_alive_s
+    _pool: Pool
+    source: UpstreamWire
+    status: int
+    headers: Sequence[tuple[bytes, bytes]]
+    connect_ms: int
+    reused: bool
+    _reusable: bool
+    """All of the request was sent, and the answer's head lets the connection live."""
+    _keep_alive_s: float
 
     def __enter__(self) -> Self:
         return self

@@ -69,7 +69,7 @@ def test_stages_know_no_earlier_stage(stage: str) -> None:
 def test_every_file_of_the_pipeline_is_a_stage_or_a_known_one() -> None:
     others = {
         "__init__", "run", "attempt", "memory", "values", "configuration", "answer", "failures", "losses", "story",
-        "questions", "keeping", "context", "recollection",
+        "questions", "keeping", "context", "recollection", "way",
     }  # fmt: skip
     assert {source.stem for source in (PACKAGE / "pipeline").glob("*.py")} == {*STAGES, *others}
 

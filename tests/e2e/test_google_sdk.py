@@ -427,6 +427,30 @@ def test_documents_are_seen_where_they_can_be(client: genai.Client, upstream: Up
     )
 
 
+REFUSED: dict[str, tuple[dict[str, object], str]] = {
+    "sound out": ({"response_modalities": ["AUDIO"]}, "generationConfig.responseModalities"),
+    "a cache": ({"cached_content": "cachedContents/1"}, "cachedContent"),
+    "video in": ({"contents": types.Part.from_bytes(data=b"AAAA", mime_type="video/mp4")}, "contents[0].parts[0]"),
+    "video at a URL": (
+        {"contents": types.Part.from_uri(file_uri="https://example.com/a.mp4", mime_type="video/mp4")},
+        "contents[0].parts[0]",
+    ),
+}
+
+
+@pytest.mark.parametrize(("asked", "names"), REFUSED.values(), ids=REFUSED)
+def test_what_only_gemini_can_is_refused_by_name(
+    client: genai.Client, upstream: Upstream, asked: dict[str, object], names: str
+) -> None:
+    if upstream.dialect == "gemini":
+        assert generate(client, upstream, **asked).candidates
+        return
+    with pytest.raises(errors.ClientError) as refused:
+        generate(client, upstream, **asked)
+    assert (refused.value.code, refused.value.status) == (400, "INVALID_ARGUMENT")
+    assert names in (refused.value.message or "")
+
+
 # -- structured answers -------------------------------------------------------------------------------------------------
 
 

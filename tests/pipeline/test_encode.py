@@ -8,7 +8,8 @@ import pytest
 from omniroute.domain import Connection, Secret, Target
 from omniroute.pipeline.encode import encode
 from omniroute.pipeline.recollection import Recollection
-from omniroute.pipeline.values import FORWARDED, Plan, Request
+from omniroute.pipeline.values import Plan, Request
+from omniroute.pipeline.way import FORWARDED
 from omniroute.ports import WireRequest
 from tests.pipeline.house import DOOR, KEY, caller, connection, incoming, snapshot
 

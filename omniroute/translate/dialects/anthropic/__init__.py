@@ -12,6 +12,7 @@ from omniroute.translate.dialects.anthropic.foreign import is_foreign
 from omniroute.translate.dialects.anthropic.grammar import Checker
 from omniroute.translate.dialects.anthropic.identity import encode_request, path, peek, unfold
 from omniroute.translate.dialects.anthropic.listings import LISTINGS
+from omniroute.translate.dialects.anthropic.plain_answer import read_plain
 from omniroute.translate.dialects.anthropic.request_in import read_request
 from omniroute.translate.dialects.anthropic.request_out import write_count, write_request
 from omniroute.translate.dialects.anthropic.usage import usage_of_body
@@ -45,6 +46,7 @@ DIALECT: Final = Dialect(
         decoder=Decoder,
         read_answer=read_answer,
         read_failure=read_failure,
+        read_plain_answer=read_plain,
         counting=Counting(write_request=write_count, read_answer=read_count),
     ),
     identity=Identity(

@@ -7,7 +7,7 @@ from typing import Final, Literal, assert_never
 
 import msgspec
 
-from omniroute.domain import Quirks, Usage
+from omniroute.domain import Quirks
 from omniroute.translate import jsontext
 from omniroute.translate.canonical import (
     Audio,
@@ -28,12 +28,10 @@ from omniroute.translate.dialect import AnswerContext
 from omniroute.translate.dialects.anthropic import outgoing, vendor
 from omniroute.translate.dialects.anthropic.plain_answer import read_plain
 from omniroute.translate.dialects.anthropic.usage import WireUsage, counters, usage_of, write_usage
+from omniroute.translate.estimate import estimated_usage
 from omniroute.translate.members import items, member, members, word
-from omniroute.translate.stream import BYTES_PER_TOKEN
 
 _OWN_MEMBERS: Final = {"container": b"container", "diagnostics": b"diagnostics"}
-MAX_BLOCKS: Final = 65536
-"""Of one message; a long turn of server tools has some hundreds."""
 _NO_FINISH: Final = Finish(reason="stop")
 
 Written = outgoing.TextOut | outgoing.ThinkingOut | outgoing.RedactedOut | outgoing.ToolUseOut | msgspec.Raw
@@ -77,7 +75,9 @@ def read_any(body: bytes) -> ChatResponse:
     )
     if not content.startswith(b"["):
         raise ValueError("a message without content")
-    blocks = tuple(block for item in items(content, MAX_BLOCKS) if (block := vendor.read_block(item)) is not None)
+    blocks = tuple(
+        block for item in items(content, vendor.MAX_BLOCKS) if (block := vendor.read_block(item)) is not None
+    )
     called = any(isinstance(block, ToolCall) for block in blocks)
     finish = vendor.read_finish(word(reason), word(sequence), details, called=called)
     tier = member(usage, b"service_tier")
@@ -102,30 +102,21 @@ def write_answer(response: ChatResponse, context: AnswerContext) -> bytes:
         refused=any(isinstance(block, Refusal) for block in blocks),
     )
     own = dict(response.ext) if response.origin == vendor.ORIGIN else {}
-    usage = response.usage if response.usage.known else _estimate(response, context)
+    usage = response.usage
+    if not usage.known:
+        usage = estimated_usage(response.candidates[:1], context.estimated_input_tokens)
     message = AnswerOut(
         id=outgoing.message_id(response.id, context.attempt_id),
         model=response.model or context.model,
         content=tuple(_write_blocks(blocks, context)),
         stop_reason=stop.stop_reason,
         stop_sequence=stop.stop_sequence,
-        stop_details=stop.stop_details or msgspec.UNSET,
+        stop_details=stop.stop_details,
         container=_own(own, "container"),
         diagnostics=_own(own, "diagnostics"),
-        usage=write_usage(usage, whole=True),
+        usage=msgspec.structs.replace(write_usage(usage, whole=True), estimated=not usage.known),
     )
     return msgspec.json.encode(message)
-
-
-def _estimate(response: ChatResponse, context: AnswerContext) -> Usage:
-    """For the members a message must have, where the upstream told nothing."""
-    said = (block for candidate in response.candidates[:1] for block in candidate.blocks)
-    chars = sum(
-        len(block.arguments if isinstance(block, ToolCall) else block.text)
-        for block in said
-        if isinstance(block, Text | Refusal | Reasoning | ToolCall)
-    )
-    return Usage(input_total=context.estimated_input_tokens, output_total=-(-chars // BYTES_PER_TOKEN))
 
 
 def _own(known: dict[str, bytes], name: str) -> msgspec.Raw | msgspec.UnsetType:
@@ -173,5 +164,5 @@ def _write_call(call: ToolCall, number: int, context: AnswerContext) -> Iterator
         given = msgspec.json.encode({"input": call.arguments})
     else:
         given, _ = jsontext.arguments_object(call.arguments)
-    call_id = context.call_ids.get(call.call_id, call.call_id) or f"toolu_{context.attempt_id}_{number}"
+    call_id = outgoing.call_id(call.call_id, context, number)
     yield outgoing.ToolUseOut(call_id, context.names.get(call.name, call.name), msgspec.Raw(given))

@@ -164,11 +164,12 @@ class TurnWriter:
 
     def write(self, turn: Turn) -> MessageOut:
         """A turn that holds only what ``is_own`` lets through. Raises UnsupportedContent."""
-        parts = self._parts(turn.blocks)
-        first = parts[0]
-        if len(parts) == 1 and isinstance(first, TextPart) and first.cache_control is None and not first.citations:
-            return MessageOut(turn.role, first.text)
-        return MessageOut(turn.role, parts)
+        blocks = turn.blocks
+        if len(blocks) == 1 and isinstance(blocks[0], (Text, Refusal)):
+            part = self._text(blocks[0])
+            plain = part.cache_control is None and not part.citations
+            return MessageOut(turn.role, part.text if plain else (part,))
+        return MessageOut(turn.role, self._parts(blocks))
 
     def write_texts(self, texts: tuple[Text, ...]) -> str | tuple[TextPart, ...]:
         """``system``: one plain text stays a string."""
@@ -296,4 +297,8 @@ def _document_source(block: Document) -> Base64Out | UrlOut | FileOut | PlainOut
                 param=at,
             )
         return PlainOut(text)
+    if isinstance(source, Link) and source.media_type.startswith(("video/", "audio/")):
+        raise UnsupportedContent(
+            f"'{at}' is {source.media_type}, which the chosen model's API cannot take. Send a PDF or text.", param=at
+        )
     return _source(source, at)

@@ -291,8 +291,7 @@ class Encoder:
         if block.whole:
             return block.whole
         if opened.kind == "tool":
-            call_id = self._context.call_ids.get(opened.call_id, opened.call_id)
-            call_id = call_id or f"toolu_{self._context.attempt_id}_{self._index}"
+            call_id = outgoing.call_id(opened.call_id, self._context, self._index)
             name = self._context.names.get(opened.name, opened.name)
             return msgspec.json.encode(outgoing.ToolUseOut(call_id, name, msgspec.Raw(b"{}")))
         if opened.kind != "reasoning":

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from typing import Final
 
 import msgspec
 
-# No text can hold it, since there a quotation mark is escaped; arguments of a tool can, so what it says is looked at.
-_UNSIGNED: Final = re.compile(rb'"signature"\s*:\s*""')
+from omniroute._speedups import jsonspan
+
+# As JSON libraries write it, dense or airy: every body is searched, and a pattern would take three times as long. No
+# text can hold it, since there a quotation mark is escaped; arguments of a tool can, so what it says is looked at.
+_UNSIGNED: Final = (b'"signature":""', b'"signature": ""')
 
 
 class _Block(msgspec.Struct, frozen=True):
@@ -29,7 +31,7 @@ _asked: Final = msgspec.json.Decoder(_Asked)
 
 def is_foreign(body: bytes) -> bool:
     """Whether a turn holds thinking with an empty signature: what clients are shown of models that sign nothing."""
-    if _UNSIGNED.search(body) is None:
+    if not any(jsonspan.holds(body, unsigned) for unsigned in _UNSIGNED):
         return False
     try:
         turns = _asked.decode(body).messages

@@ -9,8 +9,10 @@ import msgspec
 
 from omniroute.translate import carriers
 from omniroute.translate.canonical import Citation, Finish, FinishClass, Image, Inline
+from omniroute.translate.dialect import AnswerContext
 from omniroute.translate.dialects.anthropic.usage import WireUsage
 from omniroute.translate.dialects.anthropic.vendor import ORIGIN
+from omniroute.translate.naming import ANTHROPIC_ID, fitted
 
 _REASONS: Final[Mapping[FinishClass, str]] = {
     "stop": "end_turn",
@@ -59,12 +61,12 @@ class StopDetails(msgspec.Struct, frozen=True, tag="refusal", tag_field="type"):
     explanation: str | None
 
 
-class Stop(msgspec.Struct, frozen=True, omit_defaults=True):
+class Stop(msgspec.Struct, frozen=True):
     """How a message ended: ``delta`` of ``message_delta``, and the same members of a whole message."""
 
     stop_reason: str
     stop_sequence: str | None = None
-    stop_details: StopDetails | None = None
+    stop_details: StopDetails | msgspec.UnsetType = msgspec.UNSET
 
 
 class Message(msgspec.Struct, frozen=True, kw_only=True, tag="message", tag_field="type"):
@@ -84,7 +86,7 @@ def write_stop(finish: Finish, *, called: bool, refused: bool) -> Stop:
     reason = finish.reason
     if reason == "stop" and (called or refused):
         return Stop("tool_use" if called else "refusal")
-    details = None
+    details: StopDetails | msgspec.UnsetType = msgspec.UNSET
     category = finish.category if finish.raw == "refusal" else ""  # another vendor's is none of Anthropic's
     if reason == "filter" and not refused and (finish.detail or category):
         details = StopDetails(category or None, finish.detail or None)
@@ -94,6 +96,18 @@ def write_stop(finish: Finish, *, called: bool, refused: bool) -> Stop:
 def message_id(upstream_id: str, attempt_id: str) -> str:
     """The upstream's id where it looks like one of Anthropic's, else one made from the attempt."""
     return upstream_id if upstream_id.startswith("msg_") else f"msg_{attempt_id}"
+
+
+def call_id(upstream_id: str, context: AnswerContext, number: int) -> str:
+    """The id of a call: the client's own where the upstream was given another for it, else the upstream's if it fits.
+
+    What does not fit is replaced, since clients send it back, maybe to Anthropic, who would refuse it. ``number`` tells
+    calls without an id apart.
+    """
+    own = context.call_ids.get(upstream_id)
+    if own is not None:
+        return own
+    return fitted(ANTHROPIC_ID, upstream_id) if upstream_id else f"toolu_{context.attempt_id}_{number}"
 
 
 def write_citation(citation: Citation) -> msgspec.Raw | None:

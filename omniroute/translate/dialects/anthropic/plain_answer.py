@@ -1,4 +1,4 @@
-"""Whole answers of the usual kind, read at once: texts and calls, every member as Anthropic writes it.
+"""Whole answers of the usual kind, read at once: texts, thoughts and calls, every member as Anthropic writes it.
 
 A fast path of ``answer.read_answer``: it declines what is not so, and where it does not both say the same.
 """
@@ -11,9 +11,9 @@ import msgspec
 from msgspec import Meta, Raw
 
 from omniroute.domain import Usage
-from omniroute.translate.canonical import Block, Candidate, ChatResponse, Text, ToolCall
-from omniroute.translate.dialects.anthropic.usage import MAX_TOKENS
-from omniroute.translate.dialects.anthropic.vendor import ORIGIN, object_text, read_finish
+from omniroute.translate.canonical import Block, Candidate, ChatResponse, Reasoning, Text, ToolCall
+from omniroute.translate.dialects.anthropic.usage import MAX_TOKENS, added_up
+from omniroute.translate.dialects.anthropic.vendor import MAX_BLOCKS, ORIGIN, object_text, read_finish
 
 _Tokens = Annotated[int, Meta(ge=0, le=MAX_TOKENS)]
 
@@ -21,6 +21,11 @@ _Tokens = Annotated[int, Meta(ge=0, le=MAX_TOKENS)]
 class _Text(msgspec.Struct, frozen=True, tag="text", tag_field="type"):
     text: str
     citations: None = None
+
+
+class _Thinking(msgspec.Struct, frozen=True, tag="thinking", tag_field="type"):
+    thinking: str
+    signature: str = ""
 
 
 class _Call(msgspec.Struct, frozen=True, tag="tool_use", tag_field="type"):
@@ -51,7 +56,7 @@ class _Usage(msgspec.Struct, frozen=True, kw_only=True):
 class _Message(msgspec.Struct, frozen=True, kw_only=True):
     id: str
     model: str
-    content: list[_Text | _Call]
+    content: Annotated[list[_Text | _Thinking | _Call], Meta(max_length=MAX_BLOCKS)]
     stop_reason: str
     stop_sequence: str | None = None
     stop_details: None = None
@@ -75,6 +80,8 @@ def read_plain(body: bytes) -> ChatResponse | None:
     for block in told.content:
         if isinstance(block, _Text):
             blocks.append(Text(text=block.text))
+        elif isinstance(block, _Thinking):
+            blocks.append(Reasoning(text=block.thinking, signature=block.signature, origin=ORIGIN))
         else:
             given = bytes(block.input)
             if given == _NULL:
@@ -93,16 +100,13 @@ def read_plain(body: bytes) -> ChatResponse | None:
 
 
 def _usage(told: _Usage) -> Usage:
-    """As ``usage.usage_of``."""
-    read, creation, output = told.cache_read_input_tokens or 0, told.cache_creation, told.output_tokens
-    written, long_lived = told.cache_creation_input_tokens, 0
-    if creation is not None:
-        long_lived = creation.ephemeral_1h_input_tokens
-        written = creation.ephemeral_5m_input_tokens + long_lived if written is None else written
-        long_lived = min(long_lived, written)
-    written = written or 0
-    details = told.output_tokens_details
-    reasoning = 0 if details is None else min(details.thinking_tokens, output)
-    return Usage(
-        told.input_tokens + read + written, read, written - long_lived, long_lived, output, reasoning, known=True
+    written, details = told.cache_creation, told.output_tokens_details
+    return added_up(
+        told.input_tokens,
+        told.output_tokens,
+        read=told.cache_read_input_tokens or 0,
+        written=told.cache_creation_input_tokens,
+        written_5m=0 if written is None else written.ephemeral_5m_input_tokens,
+        written_1h=0 if written is None else written.ephemeral_1h_input_tokens,
+        thinking=0 if details is None else details.thinking_tokens,
     )

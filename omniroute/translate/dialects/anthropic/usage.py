@@ -46,6 +46,8 @@ class WireUsage(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     cache_creation: CacheCreation | None = None
     output_tokens: int
     output_tokens_details: OutputDetails | None = None
+    estimated: bool = False
+    """Ours: the upstream told none. Of whole answers alone; a stream has a comment."""
 
 
 def counters(raw: bytes) -> Counters:
@@ -68,17 +70,31 @@ def usage_of(told: Counters) -> Usage:
     """The counts in our words; not ``known`` if neither input nor output was told."""
     if "input_tokens" not in told and "output_tokens" not in told:
         return Usage()
-    read, long_lived = told.get("cache_read_input_tokens", 0), told.get("ephemeral_1h_input_tokens", 0)
-    written = told.get("cache_creation_input_tokens", told.get("ephemeral_5m_input_tokens", 0) + long_lived)
-    output = told.get("output_tokens", 0)
-    long_lived = min(long_lived, written)
+    return added_up(
+        told.get("input_tokens", 0),
+        told.get("output_tokens", 0),
+        read=told.get("cache_read_input_tokens", 0),
+        written=told.get("cache_creation_input_tokens"),
+        written_5m=told.get("ephemeral_5m_input_tokens", 0),
+        written_1h=told.get("ephemeral_1h_input_tokens", 0),
+        thinking=told.get("thinking_tokens", 0),
+    )
+
+
+def added_up(
+    new: int, output: int, *, read: int, written: int | None, written_5m: int, written_1h: int, thinking: int
+) -> Usage:
+    """The vendor's counters in our words. ``written``: to caches; None if only its parts were told."""
+    if written is None:
+        written = written_5m + written_1h
+    long_lived = min(written_1h, written)
     return Usage(
-        input_total=told.get("input_tokens", 0) + read + written,
+        input_total=new + read + written,
         cache_read=read,
         cache_write_5m=written - long_lived,
         cache_write_1h=long_lived,
         output_total=output,
-        reasoning=min(told.get("thinking_tokens", 0), output),
+        reasoning=min(thinking, output),
         known=True,
     )
 

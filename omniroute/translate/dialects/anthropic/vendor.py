@@ -17,6 +17,9 @@ from omniroute.translate.members import items, member, members, word
 
 ORIGIN: Final = "anthropic"
 
+MAX_BLOCKS: Final = 65536
+"""Of one message; a long turn of server tools has some hundreds."""
+
 MAX_CITATIONS: Final = 4096
 """Of one text."""
 

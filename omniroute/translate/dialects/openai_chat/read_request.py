@@ -27,31 +27,45 @@ from omniroute.translate.dialects.openai_chat.schema import (
     AskedChoice,
     AskedFormat,
     AskedFunction,
+    AskedFunctionTool,
     AskedName,
     AskedReasoning,
     AskedTool,
     KnownBody,
 )
 from omniroute.translate.notes import Unsupported
-from omniroute.translate.reading import MAX_STOPS, MAX_TOOLS, bounded, integer, number, read_body, schema
+from omniroute.translate.openai_bodies import PARAMETER_WORDS
+from omniroute.translate.reading import (
+    MAX_MESSAGES,
+    MAX_SCHEMA_BYTES,
+    MAX_STOPS,
+    MAX_TOOLS,
+    bounded,
+    count,
+    integer,
+    number,
+    read_body,
+    schema,
+)
 
 _known_body: Final = msgspec.json.Decoder(KnownBody)
 _body: Final = msgspec.json.Decoder(AskedBody)
 _members: Final = msgspec.json.Decoder(dict[str, Raw])
+_function_tools: Final = msgspec.json.Decoder(list[AskedFunctionTool])
+_any_tools: Final = msgspec.json.Decoder(list[Raw] | None)
 _tool: Final = msgspec.json.Decoder(AskedTool)
 _choice: Final = msgspec.json.Decoder(str | AskedChoice | None)
 _legacy: Final = msgspec.json.Decoder(str | AskedName | None)
 
 KNOWN: Final = frozenset(field.encode_name for field in msgspec.structs.fields(AskedBody))
 MAX_EFFORT_CHARS: Final = 32
-_MAX_BUDGET: Final = 10**9
 _NULL: Final = (b"", b"null")
 
 
 def read_request(asked: Asked, peeked: Peeked) -> ChatRequest:
     """The whole request. Raises ClientError naming the field, Unsupported for an answer in sound."""
     told, ext = _read(asked.body)
-    system, turns = read_messages(told.messages)
+    system, turns = read_messages(bounded(told.messages, "messages", MAX_MESSAGES))
     if not turns and not system:
         raise ClientError("'messages' is empty: give at least one message.", param="messages", code="invalid_value")
     if "audio" in (told.modalities or ()):
@@ -60,9 +74,10 @@ def read_request(asked: Asked, peeked: Peeked) -> ChatRequest:
             param="modalities",
         )
     limit, limit_at = _limit(told)
-    legacy = told.functions is not None and told.tools is None
+    legacy = told.functions is not None and bytes(told.tools) in _NULL
     return ChatRequest(
         origin=ORIGIN,
+        words=PARAMETER_WORDS,
         model=peeked.model,
         system=system,
         turns=turns,
@@ -81,7 +96,7 @@ def read_request(asked: Asked, peeked: Peeked) -> ChatRequest:
         logit_bias=_object(told.logit_bias, "logit_bias"),
         stop=_stop(told.stop),
         logprobs=told.logprobs,
-        top_logprobs=told.top_logprobs,
+        top_logprobs=count(told.top_logprobs, "top_logprobs"),
         choices=told.n,
         format=_format(told.response_format),
         thinking=_thinking(told),
@@ -198,10 +213,7 @@ def _by_effort(effort: str, at: str, *, show: bool | None = None) -> Thinking:
 def _by_budget(budget: int | None, at: str, budget_at: str, *, show: bool | None = None) -> Thinking:
     if budget is None:
         return Thinking(mode="adaptive", show=show, at=at)
-    if not 0 <= budget <= _MAX_BUDGET:
-        raise ClientError(
-            f"'{budget_at}' must be a whole number from 0 to {_MAX_BUDGET}.", param=budget_at, code="invalid_value"
-        )
+    count(budget, budget_at)
     return Thinking(mode="budget" if budget else "off", budget=budget, show=show, at=budget_at)
 
 
@@ -217,9 +229,22 @@ def _by_reasoning(told: AskedReasoning) -> Thinking | None:
 
 
 # -- tools ---------------------------------------------------------------------------------------------------------
-def _tools(told: Sequence[Raw] | None) -> tuple[Tool | ServerTool, ...]:
-    listed = bounded(told, "tools", MAX_TOOLS)
-    return tuple(_read_tool(bytes(raw), f"tools[{place}]") for place, raw in enumerate(listed))
+def _tools(raw: Raw) -> tuple[Tool | ServerTool, ...]:
+    """Tools, read at once if all are functions that are described as they should be, else one by one."""
+    if not raw:
+        return ()
+    try:
+        functions = _function_tools.decode(raw)
+    except (msgspec.MsgspecError, UnicodeError, RecursionError):  # the other way says what is wrong, if anything is
+        tools = bounded(read_body(_any_tools, bytes(raw), "tools"), "tools", MAX_TOOLS)
+        return tuple(_read_tool(bytes(tool), f"tools[{place}]") for place, tool in enumerate(tools))
+    listed = bounded(functions, "tools", MAX_TOOLS)
+    return tuple([_function_tool(tool, f"tools[{place}]") for place, tool in enumerate(listed)])
+
+
+def _function_tool(tool: AskedFunctionTool, at: str) -> Tool:
+    mark = tool.cache_control
+    return _function(tool.function, at, ".function", None if mark is None else Cache(mark.ttl or ""))
 
 
 def _read_tool(raw: bytes, at: str) -> Tool | ServerTool:
@@ -232,7 +257,7 @@ def _read_tool(raw: bytes, at: str) -> Tool | ServerTool:
                 param=f"{at}.function",
                 code="missing_required_parameter",
             )
-        return _function(tool.function, at, f"{at}.function", cache)
+        return _function(tool.function, at, ".function", cache)
     if tool.type == "custom" and tool.custom is not None:
         custom = tool.custom
         return Tool(
@@ -248,18 +273,20 @@ def _read_tool(raw: bytes, at: str) -> Tool | ServerTool:
 
 def _functions(told: Sequence[AskedFunction]) -> tuple[Tool, ...]:
     listed = bounded(told, "functions", MAX_TOOLS)
-    return tuple(
-        _function(function, f"functions[{place}]", f"functions[{place}]", None) for place, function in enumerate(listed)
-    )
+    return tuple(_function(function, f"functions[{place}]", "", None) for place, function in enumerate(listed))
 
 
-def _function(function: AskedFunction, at: str, where: str, cache: Cache | None) -> Tool:
+def _function(function: AskedFunction, at: str, member: str, cache: Cache | None) -> Tool:
+    """``function``, described in ``member`` of what stands at ``at``."""
     if not function.name:
-        raise ClientError(f"'{where}.name' is empty.", param=f"{where}.name", code="invalid_value")
+        raise ClientError(f"'{at}{member}.name' is empty.", param=f"{at}{member}.name", code="invalid_value")
+    parameters = bytes(function.parameters)
+    if not parameters.startswith(b"{") or len(parameters) > MAX_SCHEMA_BYTES:
+        parameters = schema(parameters, f"{at}{member}.parameters")
     return Tool(
         name=function.name,
         description=function.description or "",
-        schema=schema(function.parameters, f"{where}.parameters"),
+        schema=parameters,
         strict=function.strict,
         cache=cache,
         at=at,

@@ -29,9 +29,8 @@ class Restorer:
 
     def __init__(self, context: AnswerContext) -> None:
         request = context.request
-        tools = () if request is None else request.tools
         self._context = context
-        self._custom = frozenset(tool.name for tool in tools if isinstance(tool, Tool) and tool.custom)
+        self._custom: frozenset[str] | None = None
         self._made = 0
         self.legacy = request is not None and request.legacy_functions
         """The client asked with ``functions`` and looks for ``function_call``."""
@@ -59,6 +58,9 @@ class Restorer:
 
     def emulated(self, name: str) -> bool:
         """Whether the client's tool ``name`` is a custom one, which the upstream was told of as a function."""
+        if self._custom is None:
+            tools = () if self._context.request is None else self._context.request.tools
+            self._custom = frozenset(tool.name for tool in tools if isinstance(tool, Tool) and tool.custom)
         return name in self._custom
 
 

@@ -5,6 +5,8 @@ For reading: null stands for absent everywhere, and what has several forms is a 
 
 from __future__ import annotations
 
+from typing import Literal
+
 import msgspec
 from msgspec import Raw
 
@@ -41,6 +43,14 @@ class AskedTool(msgspec.Struct, frozen=True):
     type: str = "function"
     function: AskedFunction | None = None
     custom: AskedCustom | None = None
+    cache_control: AskedCache | None = None
+
+
+class AskedFunctionTool(msgspec.Struct, frozen=True):
+    """The same, of the kind that most are."""
+
+    function: AskedFunction
+    type: Literal["function"] = "function"
     cache_control: AskedCache | None = None
 
 
@@ -117,7 +127,7 @@ class AskedBody(msgspec.Struct, frozen=True, kw_only=True):
     logprobs: bool | None = None
     top_logprobs: int | None = None
     response_format: AskedFormat | None = None
-    tools: list[Raw] | None = None
+    tools: Raw = NOTHING
     tool_choice: Raw = NOTHING
     parallel_tool_calls: bool | None = None
     functions: list[AskedFunction] | None = None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from enum import Enum
-from typing import Final
+from typing import Final, Literal
 
 import msgspec
 
@@ -27,6 +27,25 @@ _choices: Final = msgspec.json.Decoder(list[Members])
 _NOTHING: Final = msgspec.Raw(b"null")
 _CHUNK: Final = msgspec.Raw(b'"chat.completion.chunk"')
 _UNFINISHED: Final = (b"null", b'""')
+
+
+class _SaidDelta(msgspec.Struct, gc=False):
+    content: str = ""
+
+
+class _SaidChoice(msgspec.Struct, gc=False):
+    delta: _SaidDelta
+
+
+class _Said(msgspec.Struct, gc=False):
+    """A chunk as most are: a text, and no error. Whatever else is declined."""
+
+    object: Literal["chat.completion.chunk"]
+    choices: list[_SaidChoice]
+    error: None = None
+
+
+_said: Final = msgspec.json.Decoder(_Said)
 
 
 class EventKind(Enum):
@@ -63,6 +82,18 @@ def classify_event(data: bytes) -> EventKind:
     text = data.strip(_BLANKS)
     if text in (b"", b"[DONE]"):
         return EventKind.DONE if text else EventKind.HANDSHAKE
+    return EventKind.CONTENT if _says_text(text) else _judged(text)
+
+
+def _says_text(text: bytes) -> bool:
+    """Whether this is a chunk as most are, with text in it: the quick answer."""
+    try:
+        return any(choice.delta.content for choice in _said.decode(text).choices)
+    except (msgspec.MsgspecError, UnicodeError, RecursionError):
+        return False
+
+
+def _judged(text: bytes) -> EventKind:
     try:
         chunk = decode_vendor(text)
     except ValueError:

@@ -69,6 +69,24 @@ def _index(candidate: Candidate) -> int:
 
 
 def _choice(candidate: Candidate, restorer: Restorer, silent: str | None) -> Choice:
+    plain = _plain_text(candidate)
+    if plain is not None:
+        message = Message(role="assistant", content=plain, refusal=None)
+        return Choice(candidate.index, message, finish_word(candidate.finish, legacy=False))
+    return _put_together(candidate, restorer, silent)
+
+
+def _plain_text(candidate: Candidate) -> str | None:
+    """All that is said where that is one text and nothing about it, as in most answers; else None."""
+    if len(candidate.blocks) != 1 or (candidate.finish is not None and candidate.finish.reason == "filter"):
+        return None
+    block = candidate.blocks[0]
+    if not isinstance(block, Text) or block.citations or block.signature or block.logprobs:
+        return None
+    return block.text
+
+
+def _put_together(candidate: Candidate, restorer: Restorer, silent: str | None) -> Choice:
     message = _Message(restorer, silent)
     for block in candidate.blocks:
         match block:

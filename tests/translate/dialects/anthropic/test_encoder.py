@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import msgspec
 import pytest
 from hypothesis import given
@@ -11,6 +13,8 @@ from omniroute.domain import Usage
 from omniroute.errors import UpstreamError
 from omniroute.translate import jsontext
 from omniroute.translate.canonical import (
+    Candidate,
+    ChatResponse,
     Citation,
     Image,
     Inline,
@@ -76,7 +80,7 @@ def test_a_message_begins_and_ends_once() -> None:
     }  # fmt: skip
     assert last == {
         "type": "message_delta",
-        "delta": {"stop_reason": "end_turn"},
+        "delta": {"stop_reason": "end_turn", "stop_sequence": None},
         "usage": {
             "input_tokens": 10, "cache_creation_input_tokens": 20, "cache_read_input_tokens": 100, "output_tokens": 9,
             "output_tokens_details": {"thinking_tokens": 3},
@@ -134,6 +138,18 @@ def test_names_and_ids_go_back_to_the_clients() -> None:
 
 def test_a_missing_id_is_made() -> None:
     assert blocks(call(0, call_id=""), Close(0, 0))[0]["id"] == "toolu_a1_0"
+
+
+@pytest.mark.parametrize("upstream_id", ["functions.f:0", "x" * 300, "a b", "ü"])
+def test_an_id_that_anthropic_would_refuse_is_replaced_by_the_same_one_each_time(upstream_id: str) -> None:
+    ids = {str(blocks(call(0, call_id=upstream_id), Close(0, 0))[0]["id"]) for _ in range(2)}
+    response = ChatResponse(
+        id="", model="", candidates=(Candidate(blocks=(ToolCall(call_id=upstream_id, name="f", arguments=""),)),)
+    )
+    whole = msgspec.json.decode(CLIENT.write_answer(response, CONTEXT))
+
+    assert ids == {whole["content"][0]["id"]}, "streamed or not"
+    assert re.fullmatch("toolu_[a-zA-Z0-9]{18}", ids.pop())
 
 
 def test_interleaved_calls_are_written_one_after_the_other() -> None:
@@ -287,7 +303,7 @@ def test_free_text_of_a_call_becomes_a_member() -> None:
     ],
 )
 def test_why_it_ended(events: tuple[StreamEvent, ...], reason: str, stop: str) -> None:
-    assert parsed(encode(ended(*events, reason=reason)))[-2]["delta"] == {"stop_reason": stop}
+    assert parsed(encode(ended(*events, reason=reason)))[-2]["delta"] == {"stop_reason": stop, "stop_sequence": None}
 
 
 def test_a_filter_says_why() -> None:
@@ -295,6 +311,7 @@ def test_a_filter_says_why() -> None:
 
     assert parsed(encode((Finish(0, finish), End())))[-2]["delta"] == {
         "stop_reason": "refusal",
+        "stop_sequence": None,
         "stop_details": {"type": "refusal", "category": "bio", "explanation": "no"},
     }
 
