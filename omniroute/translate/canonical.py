@@ -317,7 +317,7 @@ class ChatRequest(msgspec.Struct, frozen=True, kw_only=True):
     """What ``origin`` calls members of this Struct, for what is said of them; absent ones are called the same."""
     elsewhere: frozenset[str] = frozenset()
     """Members of ``ext`` that refer to something only ``origin``'s own vendors keep."""
-    modalities_at: str = ""
+    modalities_at: str | None = None
     """The member of ``ext`` that lists what the answer is to consist of (``TEXT``, ``AUDIO``, ``IMAGE``)."""
 
 

@@ -109,15 +109,16 @@ def test_an_answer_that_is_no_text_is_refused(raw: bytes) -> None:
 @pytest.mark.parametrize(
     ("name", "raw", "modalities_at"),
     [
-        ("background", b"false", ""),
-        ("conversation", b"null", ""),
-        ("cachedContent", b'"of nobody here"', ""),
+        ("background", b"false", None),
+        ("conversation", b"null", None),
+        ("cachedContent", b'"of nobody here"', None),
+        ("", b"3", None),
         (MODALITIES, b'["TEXT","IMAGE"]', MODALITIES),
         (MODALITIES, b"[]", MODALITIES),
-        (MODALITIES, b'["AUDIO"]', ""),
+        (MODALITIES, b'["AUDIO"]', None),
     ],
 )
-def test_what_text_can_answer_is_not(name: str, raw: bytes, modalities_at: str) -> None:
+def test_what_text_can_answer_is_not(name: str, raw: bytes, modalities_at: str | None) -> None:
     elsewhere = frozenset({"background", "conversation"})
     refuse_foreign(
         ChatRequest(origin="x", model="m", ext=((name, raw),), elsewhere=elsewhere, modalities_at=modalities_at)
