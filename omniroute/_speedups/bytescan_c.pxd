@@ -101,14 +101,20 @@ cdef extern from *:
         Py_ssize_t at = 0;
     #ifdef OMNI_SSE2
         const __m128i firsts = _mm_set1_epi8(needle[0]), lasts = _mm_set1_epi8(needle[length - 1]);
+        #define OMNI_BOTH(at) _mm_and_si128( \
+            _mm_cmpeq_epi8(_mm_loadu_si128((const __m128i *)(data + (at))), firsts), \
+            _mm_cmpeq_epi8(_mm_loadu_si128((const __m128i *)(data + (at) + length - 1)), lasts))
         while (at + length + 15 <= size) {
-            const __m128i first = _mm_loadu_si128((const __m128i *)(data + at));
-            const __m128i last = _mm_loadu_si128((const __m128i *)(data + at + length - 1));
-            int hits = _mm_movemask_epi8(_mm_and_si128(_mm_cmpeq_epi8(first, firsts), _mm_cmpeq_epi8(last, lasts)));
-            for (; hits; hits &= hits - 1)
+            int hits;
+            while (at + length + 63 <= size && !_mm_movemask_epi8(_mm_or_si128(
+                _mm_or_si128(OMNI_BOTH(at), OMNI_BOTH(at + 16)), _mm_or_si128(OMNI_BOTH(at + 32), OMNI_BOTH(at + 48)))))
+                at += 64;
+            if (at + length + 15 > size) break;
+            for (hits = _mm_movemask_epi8(OMNI_BOTH(at)); hits; hits &= hits - 1)
                 if (!memcmp(data + at + __builtin_ctz((unsigned)hits), needle, (size_t)length)) return 1;
             at += 16;
         }
+        #undef OMNI_BOTH
     #endif
         for (; at + length <= size; at++)
             if (data[at] == needle[0] && !memcmp(data + at, needle, (size_t)length)) return 1;

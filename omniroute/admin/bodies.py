@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from omniroute.errors import ClientError, OmniRouteError
-from omniroute.translate import error_body
+from omniroute.translate import ClientSide, error_body
 
 MAX_BODY_BYTES: Final = 1024 * 1024
 """A connection with three PEM files and two thousand model names takes less than a quarter of it."""
@@ -61,9 +61,12 @@ def answer(value: object, status: int = 200) -> Response:
     return _response(_ENCODER.encode(value), status)
 
 
-def refusal(error: OmniRouteError, request_id: str) -> Response:
-    """An error in the shape the public port's clients know, so that one reader does for both."""
-    response = _response(error_body(error, request_id), error.status)
+def refusal(error: OmniRouteError, request_id: str, client: ClientSide | None = None) -> Response:
+    """An error in the shape of ``client``'s dialect; None: OpenAI's, so that one reader does for both ports."""
+    if client is None:
+        response = _response(error_body(error, request_id), error.status)
+    else:
+        response = _response(client.error_body(error, request_id), client.error_status(error))
     response.headers["x-request-id"] = request_id
     if error.status == 401:
         response.headers["www-authenticate"] = "Bearer"

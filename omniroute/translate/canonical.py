@@ -8,6 +8,7 @@ and errors, ``messages[2].content[0]``); it takes no part in what a node says. `
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Literal
 
 import msgspec
@@ -181,6 +182,8 @@ class Opaque(msgspec.Struct, frozen=True, tag="opaque", kw_only=True):
     raw: Json
     kind: str = ""
     """The vendor's own word for it."""
+    asked: bool = False
+    """A user asks with it: an answer without it would be one to another question, so it is never left out."""
     at: str = ""
 
 
@@ -310,6 +313,12 @@ class ChatRequest(msgspec.Struct, frozen=True, kw_only=True):
     ext: tuple[tuple[str, Json], ...] = ()
     """Top-level members that only ``origin`` knows, by their wire name (``container``, ``safetySettings``,
     ``prediction`` ...) and members of no dialect at all. Written only by ``origin``'s own dialect."""
+    words: Mapping[str, str] = {}
+    """What ``origin`` calls members of this Struct, for what is said of them; absent ones are called the same."""
+    elsewhere: frozenset[str] = frozenset()
+    """Members of ``ext`` that refer to something only ``origin``'s own vendors keep."""
+    modalities_at: str = ""
+    """The member of ``ext`` that lists what the answer is to consist of (``TEXT``, ``AUDIO``, ``IMAGE``)."""
 
 
 # -- answers -----------------------------------------------------------------------------------------------------

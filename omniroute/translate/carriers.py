@@ -14,6 +14,7 @@ import msgspec
 PREFIX: Final = "omr1:"
 _REDACTED: Final = "-redacted"
 _WITH_ITEM: Final = "openai_responses"
+"""The dialect whose items are only understood with their id."""
 
 
 class Carried(msgspec.Struct, frozen=True):
@@ -27,8 +28,7 @@ class Carried(msgspec.Struct, frozen=True):
 
 
 def wrap(carried: Carried) -> str:
-    """The carrier's text."""
-    # The wire spells dialects with dashes.
+    """The carrier's text. It spells dialects with dashes, as the first release of the format did."""
     kind = carried.origin.replace("_", "-") + (_REDACTED if carried.redacted else "")
     item = f"{carried.item_id}:" if carried.origin == _WITH_ITEM else ""
     return f"{PREFIX}{kind}:{item}{carried.data}"

@@ -142,11 +142,6 @@ def _joined(turns: Sequence[Turn]) -> Turn:
     return msgspec.structs.replace(turns[0], blocks=tuple(blocks))
 
 
-def calls_by_id(turns: Iterable[Turn]) -> dict[str, ToolCall]:
-    """The latest call of each id."""
-    return {block.call_id: block for turn in turns for block in turn.blocks if isinstance(block, ToolCall)}
-
-
 def _with_ids(turn: Turn, serial: int) -> Turn:
     """Calls of ``turn`` with ids, all different. Invented ones depend on the call's place only."""
     seen: set[str] = set()

@@ -21,6 +21,20 @@ _FORMATS: Final = {
     "audio/flac": "flac", "audio/ogg": "ogg", "audio/aac": "aac", "audio/aiff": "aiff", "audio/opus": "opus",
 }  # fmt: skip
 
+_HEAD_CHARS: Final = 32
+"""Of the base64: enough for every mark below."""
+
+_MARKS: Final = (
+    (b"\x89PNG\r\n\x1a\n", "image/png"),
+    (b"\xff\xd8\xff", "image/jpeg"),
+    (b"GIF8", "image/gif"),
+    (b"BM", "image/bmp"),
+    (b"II*\x00", "image/tiff"),
+    (b"MM\x00*", "image/tiff"),
+)
+_BRANDS: Final = {b"avif": "image/avif", b"heic": "image/heic", b"heix": "image/heic", b"mif1": "image/heif"}
+"""Of the file type box that HEIF files begin with."""
+
 
 def read_url(url: str, at: str, *, default_type: str = "application/octet-stream") -> Inline | Link:
     """What a URL in a message points at: its own bytes (``data:``), or something on the web.
@@ -42,6 +56,19 @@ def read_url(url: str, at: str, *, default_type: str = "application/octet-stream
     if match["base64"] is None:
         return Inline(media_type, base64.b64encode(unquote_to_bytes(data)).decode())
     return Inline(media_type, checked_base64(data, at))
+
+
+def read_picture_url(url: str, at: str) -> Inline | Link:
+    """The same for a picture. A type that is no picture's is told by the bytes. Raises ClientError if they are none."""
+    source = read_url(url, at, default_type="image/png")
+    if isinstance(source, Link) or source.media_type.startswith("image/"):
+        return source
+    media_type = picture_type(source.data)
+    if not media_type:
+        raise ClientError(
+            f"'{at}' holds '{source.media_type[:64]}', which is no picture.", param=at, code="invalid_value"
+        )
+    return Inline(media_type, source.data)
 
 
 def urlsplit_scheme(url: str) -> str:
@@ -71,6 +98,19 @@ def decoded_text(data: str) -> str | None:
         return base64.b64decode(standard_base64(data), validate=True).decode()
     except (binascii.Error, UnicodeDecodeError):
         return None
+
+
+def picture_type(data: str) -> str:
+    """The media type of the picture in base64 ``data``, "" if its first bytes are of none known here."""
+    try:
+        head = base64.b64decode(standard_base64(data[:_HEAD_CHARS]))
+    except (binascii.Error, ValueError):
+        return ""
+    if head.startswith(b"RIFF") and head[8:12] == b"WEBP":
+        return "image/webp"
+    if head[4:8] == b"ftyp":
+        return _BRANDS.get(head[8:12], "")
+    return next((media_type for mark, media_type in _MARKS if head.startswith(mark)), "")
 
 
 def data_url(inline: Inline) -> str:

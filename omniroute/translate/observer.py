@@ -115,7 +115,7 @@ class Observer(Facts):
     @property
     def finished(self) -> bool:
         """Every choice has finished, or all has ended: little can follow."""
-        return self._ended or super().finished
+        return self._ended or self.finished_with(self._decoder.ending)
 
     def forward(self, name: bytes, data: bytes, block: bytes) -> bytes:
         """What goes on for an event: ``block``, something in its place, or nothing (hidden, or held back)."""

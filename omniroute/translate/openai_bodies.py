@@ -1,13 +1,27 @@
-"""What OpenAI's APIs write alike: errors (translation.md §14.2) and token counts (§12.3)."""
+"""What OpenAI's APIs write alike: errors (translation.md §14.2), token counts (§12.3), parameters' names."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Final
 
 import msgspec
 
 from omniroute.domain import Usage
 from omniroute.errors import Kind, OmniRouteError
+
+PARAMETER_WORDS: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "presence": "presence_penalty",
+        "frequency": "frequency_penalty",
+        "choices": "n",
+        "parallel": "parallel_tool_calls",
+        "cache_key": "prompt_cache_key",
+        "cache_retention": "prompt_cache_retention",
+    }
+)
+"""For ``ChatRequest.words``."""
 
 # By kind alone: the status decides the type, not the upstream's own word for it.
 _TYPES: Final[dict[Kind, str]] = {
@@ -82,6 +96,8 @@ class UsageBody(msgspec.Struct, frozen=True, omit_defaults=True):
     total_tokens: int
     prompt_tokens_details: InputDetails | None = None
     completion_tokens_details: OutputDetails | None = None
+    estimated: bool = False
+    """Ours: the upstream told none."""
 
 
 def write_usage(usage: Usage) -> UsageBody:
@@ -96,4 +112,5 @@ def write_usage(usage: Usage) -> UsageBody:
         usage.input_total + usage.output_total,
         inputs,
         outputs,
+        not usage.known,
     )

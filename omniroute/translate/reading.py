@@ -11,6 +11,8 @@ import msgspec
 from omniroute.errors import ClientError
 from omniroute.translate.canonical import Json
 
+MAX_MESSAGES: Final = 100_000
+"""Of one request, as many as Anthropic takes (nobody takes more): what a worker reads in a second or two."""
 MAX_STOPS: Final = 256
 """Stop sequences of one request; no vendor takes more than a few."""
 MAX_TOOLS: Final = 2048
@@ -19,6 +21,8 @@ MAX_SCHEMA_BYTES: Final = 1024 * 1024
 """Of one tool's or answer's schema. More than any vendor accepts, and little enough to be walked at once."""
 MAX_SCHEMA_DEPTH: Final = 128
 """Of a schema that has to be understood (Gemini's subset)."""
+MAX_COUNT: Final = 2**31 - 1
+"""Of tokens, answers, alternatives: what vendors hold in 32 bits."""
 MAX_NUMBER_CHARS: Final = 64
 """Of a sampling parameter as it was spelled."""
 
@@ -26,6 +30,7 @@ Value = TypeVar("Value")
 Item = TypeVar("Item")
 
 _PATH: Final = re.compile(r" - at `(?:key in )?\$\.?(?P<path>[^`]*)`$")
+_MISSING: Final = re.compile(r"Object missing required field `(?P<name>[^`]*)`")
 _HALF: Final = re.compile(
     rb"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(?P<half>u[dD][89a-fA-F][0-9a-fA-F]{2})|.)",
     re.DOTALL,
@@ -115,7 +120,8 @@ def _unreadable(error: Exception, body: bytes, at: str) -> ClientError:
         return ClientError(f"{said} is not valid JSON ({error}).", param=field or None, code="invalid_json")
     field = _joined(at, path_at(body, where))
     said = f"'{field}'" if field else "The name of a member"
-    return ClientError(f"{said} {what}: send it without.", param=field or None, code="invalid_value")
+    code = "invalid_value" if field else "invalid_json"
+    return ClientError(f"{said} {what}: send it without.", param=field or None, code=code)
 
 
 def _joined(at: str, inner: str) -> str:
@@ -129,6 +135,10 @@ def _misshapen(error: msgspec.ValidationError, at: str) -> ClientError:
     inner = match["path"] if match else ""
     said = text[: match.start()] if match else text
     field = _joined(at, inner)
+    missing = _MISSING.fullmatch(said)
+    if missing is not None:
+        field = _joined(field, missing["name"])
+        return ClientError(f"'{field}' is missing.", param=field, code="missing_required_parameter")
     return ClientError(
         f"'{field}': {said}." if field else f"The request body: {said}.", param=field or None, code="invalid_value"
     )
@@ -154,6 +164,13 @@ def integer(raw: msgspec.Raw | Json | None, at: str, *, low: int = -(2**63), hig
     if text is not None and (not text.lstrip(b"-").isdigit() or not low <= int(text) <= high):
         raise ClientError(f"'{at}' must be a whole number from {low} to {high}.", param=at, code="invalid_value")
     return text
+
+
+def count(value: int | None, at: str, *, low: int = 0, high: int = MAX_COUNT) -> int | None:
+    """A whole number that was read as one. Raises ClientError if it is out of range: it would be cut to another."""
+    if value is not None and not low <= value <= high:
+        raise ClientError(f"'{at}' must be a whole number from {low} to {high}.", param=at, code="invalid_value")
+    return value
 
 
 def bounded(items: Sequence[Item] | None, at: str, most: int) -> tuple[Item, ...]:

@@ -41,6 +41,10 @@ _SAYS: Final = (Delta, Whole, Sign, Finish, End)
 BYTES_PER_TOKEN: Final = 4
 """For the estimate of an answer whose upstream told no usage: of English text, by and large."""
 
+MAX_READ_BYTES: Final = 256 * 1024 * 1024
+"""Of one stream's events that no lane carries: an encoder may have to keep what they say to the end (Responses repeats
+its answer, calls wait for their arguments). A hundred times the longest answer; the lanes have a bound of their own."""
+
 
 class Hot(msgspec.Struct, frozen=True):
     """A shape of the upstream's events that now feeds an open block."""
@@ -80,6 +84,11 @@ class Lane(msgspec.Struct, frozen=True):
 
 class StreamDecoder(Protocol):
     """Events of one upstream dialect, read. State per stream; sans-IO."""
+
+    @property
+    def ending(self) -> int:
+        """Choices whose reason to finish is known and told by ``finish`` only; 0 where it is told at once."""
+        ...
 
     def decode(self, name: bytes, data: bytes) -> Iterable[StreamEvent]:
         """What one event says. ``name``: of the SSE event, b"" if it has none. Never raises, whatever it holds."""
@@ -178,10 +187,9 @@ class Facts:
         self.lost: list[Finish] = []
         """Finishes whose reason nobody knows."""
 
-    @property
-    def finished(self) -> bool:
-        """Every choice has finished."""
-        return self.finishes >= self.choices
+    def finished_with(self, ending: int) -> bool:
+        """Every choice has finished, ``ending`` of them by what their decoder knows."""
+        return max(self.finishes, ending) >= self.choices
 
     def note(self, event: StreamEvent) -> None:
         """Take down what ``event`` says."""
@@ -213,7 +221,7 @@ class Machine(Facts):
 
     __slots__ = (
         "_call_prefix", "_calls", "_decoder", "_delivered_bytes", "_encoder", "_estimate_input", "_recorder", "_stage",
-        "_told",
+        "_told", "_unread_bytes",
     )  # fmt: skip
 
     def __init__(
@@ -226,6 +234,7 @@ class Machine(Facts):
         estimated_input: int,
         call_prefix: str = "",
         recorder: Recorder | None = None,
+        max_read_bytes: int = MAX_READ_BYTES,
     ) -> None:
         """``call_prefix``: of ids for calls the upstream gave none; "": the encoder makes them."""
         super().__init__(choices)
@@ -238,9 +247,20 @@ class Machine(Facts):
         self._stage = stage
         self._estimate_input = estimated_input
         self._delivered_bytes = 0
+        self._unread_bytes = max_read_bytes
+
+    @property
+    def finished(self) -> bool:
+        """Every choice has finished: little can follow."""
+        return self.finished_with(self._decoder.ending)
 
     def event(self, name: bytes, data: bytes) -> bytes:
-        """The client's bytes for one event of the upstream."""
+        """The client's bytes for one event of the upstream; an answer that does not end is ended as failed."""
+        self._unread_bytes -= len(data)
+        if self._unread_bytes < 0:
+            return self.fail(
+                UpstreamError("The provider's answer does not end.", error_class="too_large", answered=True)
+            )
         return self._carry(self._decoder.decode(name, data))
 
     def finish(self) -> bytes:

@@ -15,6 +15,29 @@ async def test_paths_and_methods_that_are_not_there(house: House) -> None:
     assert (wrong.status_code, wrong.json()["error"]["code"]) == (405, "wrong_method")
 
 
+@pytest.mark.parametrize(
+    ("path", "headers", "body"),
+    [
+        ("/v1/messages/batches", {}, {"type": "error", "error": {"type": "not_found_error"}}),
+        ("/v1/files", {"anthropic-version": "2023-06-01"}, {"type": "error", "error": {"type": "not_found_error"}}),
+        ("/v1beta/cachedContents", {}, {"error": {"code": 404, "status": "NOT_FOUND"}}),
+        ("/v1/files", {"x-goog-api-client": "x"}, {"error": {"code": 404, "status": "NOT_FOUND"}}),
+        ("/v1/files", {}, {"error": {"code": "no_such_path", "type": "invalid_request_error"}}),
+        ("/v1/responses/a/b", {}, {"error": {"code": "no_such_path", "type": "invalid_request_error"}}),
+        ("/nothing", {}, {"error": {"code": "no_such_path", "type": "invalid_request_error"}}),
+    ],
+)
+async def test_a_path_nobody_serves_is_refused_in_the_words_of_who_asks(
+    house: House, path: str, headers: dict[str, str], body: dict[str, dict[str, object]]
+) -> None:
+    answer = await house.public.get(path, headers=headers)
+    told = answer.json()
+    assert answer.status_code == 404
+    assert told["error"] == told["error"] | body["error"]
+    assert told.get("type") == body.get("type")
+    assert path in told["error"]["message"]
+
+
 async def test_every_answer_has_a_request_id(house: House) -> None:
     given = await house.local.get("/api/keys", headers={"x-request-id": "req_1"})
     assert given.headers["x-request-id"] == "req_1"

@@ -56,6 +56,7 @@ def test_a_stream_stays_one() -> None:
     lines = [msgspec.json.decode(line) for line in done.stdout.splitlines()]
     assert [line["done"] for line in lines] == [False, True]
     assert lines[0]["message"]["content"] == "Hi"
+    assert lines[1]["total_duration"] == 0, "nothing was waited for"
 
 
 def test_quirks_of_a_provider_and_by_name() -> None:

@@ -9,7 +9,7 @@ import trio.testing
 from omniroute.pipeline import PipelineOptions
 from tests.pipeline.house import DOORS, Answer, house, snapshot
 from tests.pipeline.speech import ANSWERS, ASKS
-from tests.pipeline.test_dialects import check, payload, speaking
+from tests.pipeline.test_dialects import PAIRS, check, payload, speaking, text_in
 
 EARLY = PipelineOptions().head_silence_s
 FARS = [name for name, said in ANSWERS.items() if said.head and name in DOORS["openai_chat"].pairs]
@@ -71,3 +71,19 @@ async def test_other_clients_wait_for_content(near: str, far: str, autojump_cloc
             h.upstream.peers[0].close()
         check(near, payload(h))
         assert [record.outcome for record in h.journal.records] == ["ok"]
+
+
+@pytest.mark.parametrize(("near", "far"), PAIRS)
+async def test_an_answer_that_has_finished_ends_though_its_connection_does_not(
+    near: str, far: str, autojump_clock: trio.testing.MockClock
+) -> None:
+    """Gemini's streams have no end mark, only their connection's end: which some relays forget."""
+    said = ANSWERS[far]
+    left_open = Answer(headers=((b"content-type", said.content_type),), body=said.stream, open_end=True)
+    async with house(left_open, configured=snapshot(*speaking(far))) as h:
+        with trio.fail_after(8):
+            await h.ask_stream(near)
+        stream = payload(h)
+        check(near, stream)
+        assert text_in(stream)
+        assert [(record.outcome, record.usage.output_total) for record in h.journal.records] == [("ok", 3)]

@@ -236,8 +236,8 @@ def told(function: object, *arguments: object) -> object:
         return re.sub(r"^", "refused: ", str(error))
 
 
-@pytest.mark.parametrize("gap", [0, 1, 14, 15, 16, 17, 31, 32, 33])
-@pytest.mark.parametrize("after", [0, 1, 15, 16, 40])
+@pytest.mark.parametrize("gap", [0, 1, 14, 15, 16, 17, 31, 32, 33, 59, 63, 64, 65, 130])
+@pytest.mark.parametrize("after", [0, 1, 15, 16, 63, 64, 90])
 def test_a_needle_is_found_wherever_it_stands(jsonspan: ModuleType, gap: int, after: int) -> None:
     assert jsonspan.holds(b"o" * gap + b"omr1:" + b":" * after, b"omr1:")
     assert not jsonspan.holds(b"o" * gap + b"omr1;" + b":" * after, b"omr1:")
@@ -245,7 +245,7 @@ def test_a_needle_is_found_wherever_it_stands(jsonspan: ModuleType, gap: int, af
 
 
 @given(
-    data=st.text("omr1:x", max_size=80).map(str.encode),
+    data=st.text("omr1:x", max_size=200).map(str.encode),
     needle=st.sampled_from([b"omr1:", b"omn", b"oo", b"x", b""]),
 )
 def test_what_holds_is_what_the_twin_says(data: bytes, needle: bytes) -> None:

@@ -39,6 +39,8 @@ class Line(msgspec.Struct):
 class Decoder:
     """Block 0 is text, block 1 arguments; ``end`` ends both and the stream."""
 
+    ending = 0
+
     def __init__(self) -> None:
         self._open: set[int] = set()
         self._ended = False

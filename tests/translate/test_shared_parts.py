@@ -35,9 +35,9 @@ DECODER = msgspec.json.Decoder(Outer)
     ("body", "param"),
     [
         (b'{"messages":[{"text":"a"},{"text":1}]}', "messages[1].text"),
-        (b'{"messages":[{}]}', "messages[0]"),
+        (b'{"messages":[{}]}', "messages[0].text"),
         (b'{"messages":{}}', "messages"),
-        (b"{}", None),
+        (b"{}", "messages"),
         (b"[]", None),
         (b'{"messages":[{"text":"a"},{"x":"[,]","text":"ok \\ud83d\\ude00 \\ud800"}]}', "messages[1].text"),
         (b'{"messages":[{"text":"\xff"}]}', "messages[0].text"),

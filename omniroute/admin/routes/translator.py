@@ -40,7 +40,6 @@ async def translate(_desk: Desk, request: Request) -> Response:
         attempt_id=attempt_id,
         request_id=f"req_{attempt_id}",
         created_epoch_s=int(time.time()),
-        elapsed_ns=time.monotonic_ns,
     )
     quirks = trial.quirks_of(asked.provider, asked.quirks)
     return answer(trial.shown(trial.translate(text, pair, kind, quirks=quirks, model=asked.model, context=context)))

@@ -62,7 +62,6 @@ def _translated(
         attempt_id=attempt_id,
         request_id=f"req_{attempt_id}",
         created_epoch_s=int(time.time()),
-        elapsed_ns=time.monotonic_ns,
     )
     return trial.translate(
         text,

@@ -7,7 +7,7 @@ from typing import Final, Literal, assert_never
 
 import msgspec
 
-from omniroute.domain import Quirks, Usage
+from omniroute.domain import Quirks
 from omniroute.translate import jsontext
 from omniroute.translate.canonical import (
     Audio,
@@ -28,8 +28,8 @@ from omniroute.translate.dialect import AnswerContext
 from omniroute.translate.dialects.anthropic import outgoing, vendor
 from omniroute.translate.dialects.anthropic.plain_answer import read_plain
 from omniroute.translate.dialects.anthropic.usage import WireUsage, counters, usage_of, write_usage
+from omniroute.translate.estimate import estimated_usage
 from omniroute.translate.members import items, member, members, word
-from omniroute.translate.stream import BYTES_PER_TOKEN
 
 _OWN_MEMBERS: Final = {"container": b"container", "diagnostics": b"diagnostics"}
 _NO_FINISH: Final = Finish(reason="stop")
@@ -102,30 +102,21 @@ def write_answer(response: ChatResponse, context: AnswerContext) -> bytes:
         refused=any(isinstance(block, Refusal) for block in blocks),
     )
     own = dict(response.ext) if response.origin == vendor.ORIGIN else {}
-    usage = response.usage if response.usage.known else _estimate(response, context)
+    usage = response.usage
+    if not usage.known:
+        usage = estimated_usage(response.candidates[:1], context.estimated_input_tokens)
     message = AnswerOut(
         id=outgoing.message_id(response.id, context.attempt_id),
         model=response.model or context.model,
         content=tuple(_write_blocks(blocks, context)),
         stop_reason=stop.stop_reason,
         stop_sequence=stop.stop_sequence,
-        stop_details=stop.stop_details or msgspec.UNSET,
+        stop_details=stop.stop_details,
         container=_own(own, "container"),
         diagnostics=_own(own, "diagnostics"),
-        usage=write_usage(usage, whole=True),
+        usage=msgspec.structs.replace(write_usage(usage, whole=True), estimated=not usage.known),
     )
     return msgspec.json.encode(message)
-
-
-def _estimate(response: ChatResponse, context: AnswerContext) -> Usage:
-    """For the members a message must have, where the upstream told nothing."""
-    said = (block for candidate in response.candidates[:1] for block in candidate.blocks)
-    chars = sum(
-        len(block.arguments if isinstance(block, ToolCall) else block.text)
-        for block in said
-        if isinstance(block, Text | Refusal | Reasoning | ToolCall)
-    )
-    return Usage(input_total=context.estimated_input_tokens, output_total=-(-chars // BYTES_PER_TOKEN))
 
 
 def _own(known: dict[str, bytes], name: str) -> msgspec.Raw | msgspec.UnsetType:

@@ -103,6 +103,9 @@ class _Collected:
 class Decoder:
     """A StreamDecoder of one stream."""
 
+    ending = 0
+    """Finishes are told at once."""
+
     __slots__ = ("_called", "_collected", "_counters", "_done", "_finished", "_next", "_open", "_started", "_usage")
 
     def __init__(self, quirks: Quirks) -> None:

@@ -61,12 +61,12 @@ class StopDetails(msgspec.Struct, frozen=True, tag="refusal", tag_field="type"):
     explanation: str | None
 
 
-class Stop(msgspec.Struct, frozen=True, omit_defaults=True):
+class Stop(msgspec.Struct, frozen=True):
     """How a message ended: ``delta`` of ``message_delta``, and the same members of a whole message."""
 
     stop_reason: str
     stop_sequence: str | None = None
-    stop_details: StopDetails | None = None
+    stop_details: StopDetails | msgspec.UnsetType = msgspec.UNSET
 
 
 class Message(msgspec.Struct, frozen=True, kw_only=True, tag="message", tag_field="type"):
@@ -86,7 +86,7 @@ def write_stop(finish: Finish, *, called: bool, refused: bool) -> Stop:
     reason = finish.reason
     if reason == "stop" and (called or refused):
         return Stop("tool_use" if called else "refusal")
-    details = None
+    details: StopDetails | msgspec.UnsetType = msgspec.UNSET
     category = finish.category if finish.raw == "refusal" else ""  # another vendor's is none of Anthropic's
     if reason == "filter" and not refused and (finish.detail or category):
         details = StopDetails(category or None, finish.detail or None)

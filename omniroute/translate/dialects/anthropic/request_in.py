@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import Final, Literal
 
@@ -11,7 +11,19 @@ from msgspec import Raw
 
 from omniroute.errors import ClientError
 from omniroute.translate import reading
-from omniroute.translate.canonical import ChatRequest, Format, Json, Role, ServerTool, Thinking, Tool, ToolChoice, Turn
+from omniroute.translate.canonical import (
+    Block,
+    ChatRequest,
+    Format,
+    Json,
+    Opaque,
+    Role,
+    ServerTool,
+    Thinking,
+    Tool,
+    ToolChoice,
+    Turn,
+)
 from omniroute.translate.dialect import Asked, Peeked
 from omniroute.translate.dialects.anthropic import schema
 from omniroute.translate.dialects.anthropic.content_in import read_blocks, read_cache, read_texts, with_call_signatures
@@ -30,6 +42,11 @@ _MODES: Final[Mapping[str, Literal["auto", "required", "named", "none"]]] = Mapp
     {"auto": "auto", "any": "required", "tool": "named", "none": "none"}
 )
 _TIERS: Final = {"standard_only": "default"}
+
+_WORDS: Final[Mapping[str, str]] = MappingProxyType(
+    {"user": "metadata", "parallel": "tool_choice.disable_parallel_tool_use"}
+)
+_ELSEWHERE: Final = frozenset({"container"})
 
 
 def read_request(asked: Asked, peeked: Peeked) -> ChatRequest:
@@ -50,9 +67,11 @@ def read_request(asked: Asked, peeked: Peeked) -> ChatRequest:
     choice = body.tool_choice
     return ChatRequest(
         origin=ORIGIN,
+        words=_WORDS,
+        elsewhere=_ELSEWHERE,
         model=body.model,
         system=read_texts(body.system, "system"),
-        turns=tuple(_turns(body.messages)),
+        turns=tuple(_turns(reading.bounded(body.messages, "messages", reading.MAX_MESSAGES))),
         tools=_tools(body.tools),
         tool_choice=_choice(choice),
         parallel=False if choice is not None and choice.disable_parallel_tool_use else None,
@@ -76,13 +95,21 @@ def read_request(asked: Asked, peeked: Peeked) -> ChatRequest:
     )
 
 
-def _turns(messages: list[schema.Message]) -> Iterator[Turn]:
+def _turns(messages: Sequence[schema.Message]) -> Iterator[Turn]:
     for number, message in enumerate(messages):
         at = f"messages[{number}]"
         role = _ROLES.get(message.role)
         if role is None:
             raise wrong(f"{at}.role", "must be user or assistant")
-        yield Turn(role=role, blocks=with_call_signatures(read_blocks(message.content, f"{at}.content")), at=at)
+        blocks = with_call_signatures(read_blocks(message.content, f"{at}.content"))
+        yield Turn(role=role, blocks=tuple(map(_asked, blocks)) if role == "user" else blocks, at=at)
+
+
+def _asked(block: Block) -> Block:
+    """``block`` of a user's message; results of the vendor's own tools belong to the answer they are part of."""
+    if isinstance(block, Opaque) and not block.kind.endswith("_tool_result"):
+        return msgspec.structs.replace(block, asked=True)
+    return block
 
 
 def _tools(tools: list[Raw] | None) -> tuple[Tool | ServerTool, ...]:
@@ -146,9 +173,11 @@ def _thinking(thinking: schema.ThinkingConfig | None, config: schema.OutputConfi
         case "disabled":
             return Thinking(mode="off", at="thinking")
         case "enabled":
-            if thinking.budget_tokens is None or thinking.budget_tokens < 1:
-                raise wrong("thinking.budget_tokens", "must be a whole number of tokens from 1024")
-            return Thinking(mode="budget", budget=thinking.budget_tokens, show=show, at="thinking.budget_tokens")
+            at = "thinking.budget_tokens"
+            budget = reading.count(thinking.budget_tokens, at, low=1)
+            if budget is None:
+                raise wrong(at, "must be a whole number of tokens from 1024")
+            return Thinking(mode="budget", budget=budget, show=show, at=at)
         case "adaptive" | "between_tools":
             at = "output_config.effort" if effort else "thinking"
             return Thinking(mode="adaptive", effort=effort, show=show, at=at)

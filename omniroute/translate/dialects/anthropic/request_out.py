@@ -26,7 +26,7 @@ from omniroute.translate.dialects.anthropic.settings_out import (
 )
 from omniroute.translate.dialects.anthropic.tools_out import ChoiceOut, ToolOut, is_forced, write_choice, write_tools
 from omniroute.translate.dialects.anthropic.vendor import ORIGIN
-from omniroute.translate.fields import refuse_state, says_nothing
+from omniroute.translate.fields import refuse_foreign, says_nothing
 from omniroute.translate.naming import ANTHROPIC_ID, ANTHROPIC_NAME, Renamer
 from omniroute.translate.notes import Notes, Unsupported
 
@@ -63,6 +63,8 @@ def write_request(request: ChatRequest, quirks: Quirks, notes: Notes) -> Outgoin
 
 def write_count(request: ChatRequest, quirks: Quirks, notes: Notes) -> Outgoing:
     """The same for the service that counts its tokens, which takes only what counts."""
+    if request.max_output is None:  # which goes without saying here: nothing is made up
+        request = msgspec.structs.replace(request, max_output=quirks.default_max_tokens)
     written, names, ids = _written(request, quirks, notes)
     counted = msgspec.structs.replace(
         written, max_tokens=None, temperature=None, top_p=None, top_k=None, stop_sequences=(), metadata=None,
@@ -75,7 +77,7 @@ def write_count(request: ChatRequest, quirks: Quirks, notes: Notes) -> Outgoing:
 
 def _written(request: ChatRequest, quirks: Quirks, notes: Notes) -> tuple[RequestOut, Renamer, Renamer]:
     if request.origin != ORIGIN:
-        refuse_state(request)
+        refuse_foreign(request)
     called = [block.name for turn in request.turns for block in turn.blocks if isinstance(block, ToolCall)]
     offered = [tool.name for tool in request.tools if isinstance(tool, Tool)]
     names = Renamer(ANTHROPIC_NAME, offered + called)

@@ -46,6 +46,8 @@ class WireUsage(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     cache_creation: CacheCreation | None = None
     output_tokens: int
     output_tokens_details: OutputDetails | None = None
+    estimated: bool = False
+    """Ours: the upstream told none. Of whole answers alone; a stream has a comment."""
 
 
 def counters(raw: bytes) -> Counters:

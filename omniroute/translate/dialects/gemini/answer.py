@@ -7,7 +7,7 @@ from typing import Final
 import msgspec
 
 from omniroute._speedups import jsonspan
-from omniroute.domain import Quirks, Usage
+from omniroute.domain import Quirks
 from omniroute.translate import jsontext
 from omniroute.translate.canonical import Candidate, ChatResponse, Text
 from omniroute.translate.dialect import AnswerContext
@@ -16,9 +16,9 @@ from omniroute.translate.dialects.gemini.parts_out import CitationMetadata, logp
 from omniroute.translate.dialects.gemini.schema import NOTHING, Content, Wire
 from omniroute.translate.dialects.gemini.usage import UsageMetadata, written
 from omniroute.translate.dialects.gemini.words import write_finish
+from omniroute.translate.estimate import estimated_usage
 from omniroute.translate.events import Failure
 from omniroute.translate.fold import Folder
-from omniroute.translate.stream import BYTES_PER_TOKEN
 
 _KEYS: Final = (b"candidates", b"promptFeedback", b"usageMetadata", b"error")
 
@@ -71,10 +71,13 @@ def read_failure(body: bytes) -> bytes | None:
 
 def write_answer(response: ChatResponse, context: AnswerContext) -> bytes:
     """The body of an answer."""
+    usage = response.usage
+    if not usage.known:
+        usage = estimated_usage(response.candidates, context.estimated_input_tokens)
     return msgspec.json.encode(
         GenerateContentResponse(
             candidates=[_candidate(candidate, context) for candidate in response.candidates],
-            usage_metadata=written(response.usage if response.usage.known else _estimate(response, context)),
+            usage_metadata=written(usage),
             model_version=response.model or context.model,
             response_id=response.id or context.attempt_id,
         )
@@ -93,9 +96,3 @@ def _candidate(candidate: Candidate, context: AnswerContext) -> WireCandidate:
         citation_metadata=sources_of([citation for text in texts for citation in text.citations]),
         logprobs_result=logprobs_result(next((text.logprobs for text in texts if text.logprobs), b"")),
     )
-
-
-def _estimate(response: ChatResponse, context: AnswerContext) -> Usage:
-    """For a client whose dialect demands numbers, where the upstream told none."""
-    size = sum(len(getattr(block, "text", "")) for candidate in response.candidates for block in candidate.blocks)
-    return Usage(input_total=context.estimated_input_tokens, output_total=-(-size // BYTES_PER_TOKEN))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 import msgspec
@@ -46,7 +47,7 @@ _OWN_FILES: Final = "://generativelanguage.googleapis.com/"
 _members: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
-def read_turns(contents: list[Content]) -> tuple[Turn, ...]:
+def read_turns(contents: Sequence[Content]) -> tuple[Turn, ...]:
     """One turn per content. Raises ClientError naming the part that is wrong."""
     return tuple(_turn(content, f"contents[{number}]") for number, content in enumerate(contents))
 

@@ -132,6 +132,11 @@ class Decoder:
         self._blocked = ""
 
     # -- the face of a StreamDecoder -----------------------------------------------------------------------------------
+    @property
+    def ending(self) -> int:
+        """Candidates that have a reason: they, and usage, may still get another."""
+        return sum(bool(answer.reason) for answer in self._answers.values())
+
     def decode(self, name: bytes, data: bytes) -> Iterator[StreamEvent]:
         """What one chunk says; a list holds several (and an error, at times)."""
         del name  # Google gives events none

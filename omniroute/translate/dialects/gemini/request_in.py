@@ -28,7 +28,7 @@ from omniroute.translate.dialects.gemini.schema import (
 )
 from omniroute.translate.dialects.gemini.spelling import member, read, strangers
 from omniroute.translate.dialects.gemini.words import ORIGIN, read_tier
-from omniroute.translate.reading import MAX_STOPS, MAX_TOOLS, bounded, integer, number
+from omniroute.translate.reading import MAX_MESSAGES, MAX_STOPS, MAX_TOOLS, bounded, count, integer, number
 from omniroute.translate.reading import schema as read_schema
 from omniroute.translate.schema_subset import from_openapi
 
@@ -43,6 +43,24 @@ _MODES: Final[Mapping[str, Literal["auto", "none", "required", "validated"]]] = 
 _WHOLE: Final = re.compile(rb"\.0+$")
 _NO_CONFIG: Final = GenerationConfig()
 _JSON: Final = "application/json"
+
+_WORDS: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "temperature": "generationConfig.temperature",
+        "top_p": "generationConfig.topP",
+        "top_k": "generationConfig.topK",
+        "seed": "generationConfig.seed",
+        "presence": "generationConfig.presencePenalty",
+        "frequency": "generationConfig.frequencyPenalty",
+        "logprobs": "generationConfig.responseLogprobs",
+        "top_logprobs": "generationConfig.logprobs",
+        "choices": "generationConfig.candidateCount",
+        "metadata": "labels",
+        "service_tier": "serviceTier",
+        "turns": "contents",
+    }
+)
+_ELSEWHERE: Final = frozenset({"cachedContent"})
 
 
 def read_request(asked: Asked, peeked: Peeked) -> ChatRequest:
@@ -62,9 +80,12 @@ def _canonical(told: GenerateContentRequest, ext: tuple[tuple[str, Json], ...], 
     choice = told.tool_config.function_calling_config if told.tool_config is not None else None
     return ChatRequest(
         origin=ORIGIN,
+        words=_WORDS,
+        elsewhere=_ELSEWHERE,
+        modalities_at="generationConfig.responseModalities",
         model=peeked.model,
         system=read_system(told.system_instruction),
-        turns=read_turns(told.contents or []),
+        turns=read_turns(bounded(told.contents, "contents", MAX_MESSAGES)),
         tools=tuple(_tools(told)),
         tool_choice=_choice(choice) if choice is not None else None,
         max_output=_at_least_one(config.max_output_tokens, f"{_CONFIG}.maxOutputTokens"),
@@ -78,7 +99,7 @@ def _canonical(told: GenerateContentRequest, ext: tuple[tuple[str, Json], ...], 
         stop=bounded(config.stop_sequences, f"{_CONFIG}.stopSequences", MAX_STOPS),
         stop_at=f"{_CONFIG}.stopSequences",
         logprobs=config.response_logprobs,
-        top_logprobs=config.logprobs,
+        top_logprobs=count(config.logprobs, f"{_CONFIG}.logprobs"),
         choices=config.candidate_count,
         choices_at=f"{_CONFIG}.candidateCount",
         format=_format(config),
@@ -166,7 +187,7 @@ def _thinking(config: ThinkingConfig | None) -> Thinking | None:
     level = (config.thinking_level or "").lower()
     if level and level != "thinking_level_unspecified":
         return Thinking(mode="effort", effort=level, show=show, at=at)
-    budget = config.thinking_budget
+    budget = count(config.thinking_budget, f"{at}.thinkingBudget", low=-1)
     if budget == 0:
         return Thinking(mode="off", show=show, at=at)
     if budget is not None and budget > 0:

@@ -26,7 +26,7 @@ from omniroute.translate.dialects.gemini.schema import (
 from omniroute.translate.dialects.gemini.schema import Tool as WireTool
 from omniroute.translate.dialects.gemini.thinking import thinking_config
 from omniroute.translate.dialects.gemini.words import ORIGIN, write_tier
-from omniroute.translate.fields import field, refuse_state, says_nothing
+from omniroute.translate.fields import field, refuse_foreign, says_nothing
 from omniroute.translate.naming import GEMINI_NAME, Renamer
 from omniroute.translate.notes import Notes, Unsupported
 from omniroute.translate.schema_subset import is_empty_object, to_openapi
@@ -68,7 +68,7 @@ def written(request: ChatRequest, quirks: Quirks, notes: Notes, names: Renamer) 
     """The body, but for members only Gemini's own clients send."""
     quirks = quirks_of(request.model, quirks)
     if request.origin != ORIGIN:
-        refuse_state(request)
+        refuse_foreign(request)
         _note_lost(request, notes)
     tools = _tools(request, quirks, notes, names)
     writer = ContentsWriter(request, quirks, notes, names)

@@ -40,6 +40,8 @@ class UsageMetadata(Wire, frozen=True):
     total_token_count: int
     thoughts_token_count: int = 0
     cached_content_token_count: int = 0
+    estimated: bool = False
+    """Ours: the upstream told none."""
 
 
 def usage_of(raw: bytes) -> Usage:
@@ -111,6 +113,7 @@ def written(usage: Usage) -> UsageMetadata:
         total_token_count=usage.input_total + usage.output_total,
         thoughts_token_count=usage.reasoning,
         cached_content_token_count=usage.cache_read,
+        estimated=not usage.known,
     )
 
 

@@ -22,7 +22,6 @@ from omniroute.translate.canonical import (
     ToolCall,
 )
 from omniroute.translate.dialect import AnswerContext
-from omniroute.translate.dialects.ollama.images import media_type_of
 from omniroute.translate.dialects.ollama.peek import GENERATE
 from omniroute.translate.dialects.ollama.schema import AnswerMessage, Call, Function, Line
 from omniroute.translate.dialects.ollama.told import (
@@ -37,6 +36,8 @@ from omniroute.translate.dialects.ollama.told import (
     text_of,
     usage_of,
 )
+from omniroute.translate.estimate import estimated_usage
+from omniroute.translate.media import picture_type
 
 _BLANK_LINE: Final = "\n\n"
 
@@ -66,7 +67,7 @@ def read_answer(body: bytes, quirks: Quirks) -> ChatResponse:
     if jsontext.inner(message.content) is not None:  # an empty text beside calls is not no text
         blocks.append(Text(text=jsontext.unescaped(text_of(message.content)), logprobs=logprobs_of(told)))
     pictures = images_of(told, message)
-    blocks.extend(Image(source=Inline(media_type_of(image) or "image/png", image)) for image in pictures)
+    blocks.extend(Image(source=Inline(picture_type(image) or "image/png", image)) for image in pictures)
     calls = calls_of(message)
     for call in calls:
         arguments = jsontext.unescaped(call.arguments)
@@ -137,11 +138,14 @@ def write_answer(response: ChatResponse, context: AnswerContext) -> bytes:
         done_reason=done_reason(candidate.finish),
         logprobs=msgspec.Raw(logprobs) if logprobs else None,
     )
+    usage = response.usage
+    if not usage.known:
+        usage = estimated_usage((candidate,), context.estimated_input_tokens)
     now_ns = context.elapsed_ns()
     return msgspec.json.encode(
         said(
             # When its first word came, a whole answer does not tell.
-            durations(line, response.usage, total_ns=now_ns, prompt_ns=0),
+            durations(line, usage, total_ns=now_ns, prompt_ns=0),
             jsontext.escaped("".join(texts)),
             thinking=jsontext.escaped(_BLANK_LINE.join(thoughts)),
             images=tuple(images),
@@ -194,6 +198,7 @@ def durations(line: Line, usage: Usage, *, total_ns: int, prompt_ns: int) -> Lin
         prompt_eval_duration=min(prompt_ns, total_ns),
         eval_count=usage.output_total,
         eval_duration=max(1, total_ns - prompt_ns),
+        estimated=not usage.known,
     )
 
 

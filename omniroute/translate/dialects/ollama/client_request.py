@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Final
 
 import msgspec
@@ -33,7 +35,17 @@ from omniroute.translate.dialects.ollama.schema import (
     ChatBody,
     GenerateBody,
 )
-from omniroute.translate.reading import MAX_STOPS, MAX_TOOLS, bounded, integer, number, read_body, schema
+from omniroute.translate.reading import (
+    MAX_MESSAGES,
+    MAX_STOPS,
+    MAX_TOOLS,
+    bounded,
+    count,
+    integer,
+    number,
+    read_body,
+    schema,
+)
 
 _chat: Final = msgspec.json.Decoder(ChatBody)
 _generate: Final = msgspec.json.Decoder(GenerateBody)
@@ -48,6 +60,17 @@ _OPTIONS: Final = frozenset(
 """Those that other dialects know, too."""
 MAX_EFFORT_CHARS: Final = 32
 
+_WORDS: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "temperature": "options.temperature",
+        "top_p": "options.top_p",
+        "top_k": "options.top_k",
+        "seed": "options.seed",
+        "presence": "options.presence_penalty",
+        "frequency": "options.frequency_penalty",
+    }
+)
+
 
 def read_request(asked: Asked, peeked: Peeked) -> ChatRequest:
     """The whole request. Raises ClientError naming the field."""
@@ -56,7 +79,8 @@ def read_request(asked: Asked, peeked: Peeked) -> ChatRequest:
         _refuse_templates(generate)
         return _request(asked.body, generate, peeked, system=_system(generate), turns=(_prompt(generate),))
     chat = read_body(_chat, asked.body)
-    turns = tuple(_turn(message, f"messages[{place}]") for place, message in enumerate(chat.messages or ()))
+    messages = bounded(chat.messages, "messages", MAX_MESSAGES)
+    turns = tuple(_turn(message, f"messages[{place}]") for place, message in enumerate(messages))
     if not turns:
         raise ClientError(
             "'messages' is missing or empty: give the conversation as a list of messages.",
@@ -86,6 +110,7 @@ def _request(
     limit = integer(options.get("num_predict"), "options.num_predict", low=-(2**31), high=2**31 - 1)
     return ChatRequest(
         origin="ollama",
+        words=_WORDS,
         model=peeked.model,
         system=system,
         turns=turns,
@@ -102,7 +127,7 @@ def _request(
         stop=_stop(options.get("stop")),
         stop_at="options.stop",
         logprobs=told.logprobs,
-        top_logprobs=told.top_logprobs,
+        top_logprobs=count(told.top_logprobs, "top_logprobs"),
         format=_read_format(told.format),
         thinking=_thinking(told.think),
         stream=peeked.stream,

@@ -10,7 +10,6 @@ from omniroute.domain import Quirks
 from omniroute.errors import UpstreamError
 from omniroute.translate import jsontext
 from omniroute.translate.canonical import Image, Inline
-from omniroute.translate.dialects.ollama.images import media_type_of
 from omniroute.translate.dialects.ollama.schema import Told
 from omniroute.translate.dialects.ollama.told import (
     calls_of,
@@ -38,6 +37,7 @@ from omniroute.translate.events import (
     StreamEvent,
     Whole,
 )
+from omniroute.translate.media import picture_type
 from omniroute.translate.stream import Hot
 from omniroute.translate.upstream_errors import read_stream_error
 
@@ -59,6 +59,9 @@ _GENERATE: Final = 2
 
 class Decoder:
     """One stream. A StreamDecoder."""
+
+    ending = 0
+    """Finishes are told at once."""
 
     __slots__ = ("_block", "_blocks", "_called", "_ended", "_generate", "_kind", "_started")
 
@@ -133,7 +136,7 @@ class Decoder:
             yield Probabilities(0, self._block, probabilities)
         for image in images_of(told, message):
             yield from self._close()
-            source = Inline(media_type_of(image) or "image/png", image)
+            source = Inline(picture_type(image) or "image/png", image)
             yield Whole(block=self._next(), value=Image(source=source))
         for call in calls_of(message):
             yield from self._close()

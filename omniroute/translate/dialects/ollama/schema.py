@@ -238,3 +238,5 @@ class Line(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     prompt_eval_duration: int | None = None
     eval_count: int | None = None
     eval_duration: int | None = None
+    estimated: bool = False
+    """Ours: the upstream told no counts."""

@@ -13,7 +13,7 @@ from omniroute.translate.dialect import Outgoing
 from omniroute.translate.dialects.ollama import schema
 from omniroute.translate.dialects.ollama.messages import write_messages
 from omniroute.translate.dialects.ollama.peek import CHAT_PATH
-from omniroute.translate.fields import field, refuse_state, says_nothing
+from omniroute.translate.fields import field, refuse_foreign, says_nothing
 from omniroute.translate.notes import Notes, Unsupported
 from omniroute.translate.thinking import effort_of
 
@@ -28,7 +28,7 @@ _OPTION: Final = "options."
 
 def write_request(request: ChatRequest, quirks: Quirks, notes: Notes) -> Outgoing:
     """The request for ``/api/chat``. Raises Unsupported for content Ollama has no form for."""
-    refuse_state(request)
+    refuse_foreign(request)
     turns = paired(request.turns, notes)
     messages = write_messages(request.system, turns, notes)
     if not messages:

@@ -104,6 +104,9 @@ class _Choice:
 class ChatDecoder:
     """One stream, read."""
 
+    ending = 0
+    """Finishes are told at once."""
+
     __slots__ = ("_blocks", "_choices", "_over", "_quirks", "_started", "_stash", "_usage_along")
 
     def __init__(self, quirks: Quirks) -> None:

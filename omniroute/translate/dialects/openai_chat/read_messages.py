@@ -44,6 +44,7 @@ from omniroute.translate.media import (
     checked_base64,
     decoded_text,
     guess_media_type,
+    read_picture_url,
     read_url,
 )
 from omniroute.translate.members import items, member, text
@@ -209,7 +210,7 @@ def _read_part(raw: bytes, at: str) -> Iterator[Block]:
 
 
 def _picture(url: str, at: str) -> Inline | Link:
-    return read_url(url, f"{at}.image_url.url", default_type="image/png")
+    return read_picture_url(url, f"{at}.image_url.url")
 
 
 def _file(file: AskedFile, cache: Cache | None, at: str) -> Document:

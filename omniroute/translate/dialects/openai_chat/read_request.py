@@ -34,11 +34,14 @@ from omniroute.translate.dialects.openai_chat.schema import (
     KnownBody,
 )
 from omniroute.translate.notes import Unsupported
+from omniroute.translate.openai_bodies import PARAMETER_WORDS
 from omniroute.translate.reading import (
+    MAX_MESSAGES,
     MAX_SCHEMA_BYTES,
     MAX_STOPS,
     MAX_TOOLS,
     bounded,
+    count,
     integer,
     number,
     read_body,
@@ -56,14 +59,13 @@ _legacy: Final = msgspec.json.Decoder(str | AskedName | None)
 
 KNOWN: Final = frozenset(field.encode_name for field in msgspec.structs.fields(AskedBody))
 MAX_EFFORT_CHARS: Final = 32
-_MAX_BUDGET: Final = 10**9
 _NULL: Final = (b"", b"null")
 
 
 def read_request(asked: Asked, peeked: Peeked) -> ChatRequest:
     """The whole request. Raises ClientError naming the field, Unsupported for an answer in sound."""
     told, ext = _read(asked.body)
-    system, turns = read_messages(told.messages)
+    system, turns = read_messages(bounded(told.messages, "messages", MAX_MESSAGES))
     if not turns and not system:
         raise ClientError("'messages' is empty: give at least one message.", param="messages", code="invalid_value")
     if "audio" in (told.modalities or ()):
@@ -75,6 +77,7 @@ def read_request(asked: Asked, peeked: Peeked) -> ChatRequest:
     legacy = told.functions is not None and bytes(told.tools) in _NULL
     return ChatRequest(
         origin=ORIGIN,
+        words=PARAMETER_WORDS,
         model=peeked.model,
         system=system,
         turns=turns,
@@ -93,7 +96,7 @@ def read_request(asked: Asked, peeked: Peeked) -> ChatRequest:
         logit_bias=_object(told.logit_bias, "logit_bias"),
         stop=_stop(told.stop),
         logprobs=told.logprobs,
-        top_logprobs=told.top_logprobs,
+        top_logprobs=count(told.top_logprobs, "top_logprobs"),
         choices=told.n,
         format=_format(told.response_format),
         thinking=_thinking(told),
@@ -210,10 +213,7 @@ def _by_effort(effort: str, at: str, *, show: bool | None = None) -> Thinking:
 def _by_budget(budget: int | None, at: str, budget_at: str, *, show: bool | None = None) -> Thinking:
     if budget is None:
         return Thinking(mode="adaptive", show=show, at=at)
-    if not 0 <= budget <= _MAX_BUDGET:
-        raise ClientError(
-            f"'{budget_at}' must be a whole number from 0 to {_MAX_BUDGET}.", param=budget_at, code="invalid_value"
-        )
+    count(budget, budget_at)
     return Thinking(mode="budget" if budget else "off", budget=budget, show=show, at=budget_at)
 
 

@@ -15,7 +15,7 @@ from omniroute.translate.dialects.openai_chat.identity import PATH
 from omniroute.translate.dialects.openai_chat.thinking_out import effort, own_words
 from omniroute.translate.dialects.openai_chat.tools_out import ToolWriter
 from omniroute.translate.dialects.openai_chat.write_messages import MessageWriter
-from omniroute.translate.fields import field, refuse_state, says_nothing
+from omniroute.translate.fields import field, refuse_foreign, says_nothing
 from omniroute.translate.notes import Notes
 
 _encode: Final = msgspec.json.Encoder().encode
@@ -30,7 +30,7 @@ _SCHEMA_NAME: Final = "response"
 
 def write_request(request: ChatRequest, quirks: Quirks, notes: Notes) -> Outgoing:
     """The request for ``/chat/completions``. Raises Unsupported for content the dialect has no form for."""
-    refuse_state(request)
+    refuse_foreign(request)
     tools = ToolWriter(request, quirks, notes)
     writer = MessageWriter(request, quirks, notes, tools.names, custom=tools.custom)
     messages = writer.messages()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Final
 
 import msgspec
@@ -10,8 +12,9 @@ from msgspec import Raw
 from omniroute.translate.canonical import ChatRequest, Json, Text, Turn
 from omniroute.translate.dialect import Asked, Peeked
 from omniroute.translate.notes import Unsupported
+from omniroute.translate.openai_bodies import PARAMETER_WORDS
 from omniroute.translate.peeking import choices_of, missing, model_name, spans_of, wrong
-from omniroute.translate.reading import MAX_STOPS, bounded, integer, number, read_body
+from omniroute.translate.reading import MAX_STOPS, bounded, count, integer, number, read_body
 
 ORIGIN: Final = "openai_completions"
 MAX_LOGPROBS: Final = 20
@@ -20,6 +23,7 @@ ECHO: Final = "echo"
 """``Peeked.variant``: the answer begins with the prompt."""
 
 _NULL: Final = (b"", b"null")
+_WORDS: Final[Mapping[str, str]] = MappingProxyType({**PARAMETER_WORDS, "turns": "prompt"})
 _ONCE: Final = (b"model", b"prompt", b"stream", b"stream_options", b"n")
 """Members that may not be given twice: the one that is checked must be the one that is meant."""
 
@@ -82,6 +86,7 @@ def read_request(asked: Asked, peeked: Peeked) -> ChatRequest:
         raise wrong("logprobs", f"must be a whole number from 0 to {MAX_LOGPROBS}")
     return ChatRequest(
         origin=ORIGIN,
+        words=_WORDS,
         model=peeked.model,
         turns=(Turn(role="user", blocks=(Text(text=prompt, at="prompt"),), at="prompt"),),
         max_output=None if limit is None else int(limit),
@@ -130,7 +135,7 @@ def _refuse(told: Body, peeked: Peeked) -> None:
             "'echo' with 'logprobs' asks for the probabilities of the prompt, which chat models do not tell.",
             param="echo",
         )
-    if told.best_of is not None and told.best_of > peeked.choices:
+    if (count(told.best_of, "best_of", low=1) or 1) > peeked.choices:
         raise Unsupported(
             "'best_of' larger than 'n' needs a completion model: ask for the answers with 'n' and choose.",
             param="best_of",

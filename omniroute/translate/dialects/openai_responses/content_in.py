@@ -104,7 +104,7 @@ def _refusal(part: _Part, at: str) -> Refusal:
 def _image(part: _Part, at: str) -> Image:
     source: Source
     if part.image_url is not None:
-        source = media.read_url(part.image_url, f"{at}.image_url")
+        source = media.read_picture_url(part.image_url, f"{at}.image_url")
     elif part.file_id:
         source = Held(part.file_id, NAME)
     else:

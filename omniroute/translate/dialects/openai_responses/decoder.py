@@ -77,6 +77,9 @@ class _Told(msgspec.Struct, frozen=True):
 class Decoder:
     """A ``stream.StreamDecoder``."""
 
+    ending = 0
+    """Finishes are told at once."""
+
     __slots__ = ("_blocks", "_called", "_ended", "_messages", "_open", "_slots", "_started")
 
     def __init__(self, quirks: Quirks) -> None:

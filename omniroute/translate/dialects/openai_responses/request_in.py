@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Final
 
 import msgspec
@@ -21,12 +23,17 @@ from omniroute.translate.dialects.openai_responses.settings import (
 from omniroute.translate.dialects.openai_responses.tools import NAME, read_choice, read_tools
 from omniroute.translate.jsontext import is_object
 from omniroute.translate.notes import Unsupported
+from omniroute.translate.openai_bodies import PARAMETER_WORDS
 
 LOGPROBS: Final = "message.output_text.logprobs"
 """``include`` value that asks for log probabilities."""
 MAX_INCLUDE: Final = 64
 
 _NULL: Final = Raw(b"null")
+
+_WORDS: Final[Mapping[str, str]] = MappingProxyType(
+    {**PARAMETER_WORDS, "verbosity": "text.verbosity", "logprobs": "include", "turns": "input"}
+)
 
 
 class RequestBody(msgspec.Struct, frozen=True):
@@ -79,6 +86,7 @@ def read_request(asked: Asked, peeked: Peeked) -> ChatRequest:
     limit = reading.integer(body.max_output_tokens, "max_output_tokens", low=1)
     return ChatRequest(
         origin=NAME,
+        words=_WORDS,
         model=body.model,
         system=instructions + tuple(conversation.system),
         turns=tuple(conversation.turns),
@@ -90,7 +98,7 @@ def read_request(asked: Asked, peeked: Peeked) -> ChatRequest:
         temperature=reading.number(body.temperature, "temperature"),
         top_p=reading.number(body.top_p, "top_p"),
         logprobs=True if LOGPROBS in include else None,
-        top_logprobs=body.top_logprobs,
+        top_logprobs=reading.count(body.top_logprobs, "top_logprobs"),
         format=read_format(body.text),
         thinking=read_thinking(body.reasoning),
         verbosity=(body.text.verbosity or "") if body.text is not None else "",

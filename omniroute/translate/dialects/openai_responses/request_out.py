@@ -97,7 +97,7 @@ def _note_foreign(request: ChatRequest, notes: Notes) -> None:
     """Members that only another dialect knows. Raises Unsupported for one that stands for content."""
     if request.origin == NAME:
         return
-    fields.refuse_state(request)
+    fields.refuse_foreign(request)
     for name, _ in request.ext:
         notes.add(name, "dropped", "the provider has no such member", info=True)
 

@@ -198,14 +198,14 @@ def test_the_first_of_several_answers_is_told() -> None:
     assert write(candidates=())["content"] == []
 
 
-def test_numbers_nobody_told_are_estimated_where_they_must_be() -> None:
+def test_numbers_nobody_told_are_estimated_and_marked() -> None:
     context = msgspec.structs.replace(CONTEXT, estimated_input_tokens=7)
     response = ChatResponse(
         id="", model="", candidates=(Candidate(blocks=(Text(text="12345"), Opaque(origin="x", raw=b"{}"))),)
     )
 
     assert msgspec.json.decode(CLIENT.write_answer(response, context))["usage"] == {
-        "input_tokens": 7, "output_tokens": 2,
+        "input_tokens": 7, "output_tokens": 2, "estimated": True,
     }  # fmt: skip
 
 

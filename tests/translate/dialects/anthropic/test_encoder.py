@@ -80,7 +80,7 @@ def test_a_message_begins_and_ends_once() -> None:
     }  # fmt: skip
     assert last == {
         "type": "message_delta",
-        "delta": {"stop_reason": "end_turn"},
+        "delta": {"stop_reason": "end_turn", "stop_sequence": None},
         "usage": {
             "input_tokens": 10, "cache_creation_input_tokens": 20, "cache_read_input_tokens": 100, "output_tokens": 9,
             "output_tokens_details": {"thinking_tokens": 3},
@@ -303,7 +303,7 @@ def test_free_text_of_a_call_becomes_a_member() -> None:
     ],
 )
 def test_why_it_ended(events: tuple[StreamEvent, ...], reason: str, stop: str) -> None:
-    assert parsed(encode(ended(*events, reason=reason)))[-2]["delta"] == {"stop_reason": stop}
+    assert parsed(encode(ended(*events, reason=reason)))[-2]["delta"] == {"stop_reason": stop, "stop_sequence": None}
 
 
 def test_a_filter_says_why() -> None:
@@ -311,6 +311,7 @@ def test_a_filter_says_why() -> None:
 
     assert parsed(encode((Finish(0, finish), End())))[-2]["delta"] == {
         "stop_reason": "refusal",
+        "stop_sequence": None,
         "stop_details": {"type": "refusal", "category": "bio", "explanation": "no"},
     }
 

@@ -34,6 +34,7 @@ from omniroute.translate.canonical import (
     Turn,
 )
 from omniroute.translate.notes import Notes, Unsupported, UnsupportedContent
+from omniroute.translate.openai_bodies import PARAMETER_WORDS
 from tests.translate.dialects.anthropic.wire import UPSTREAM, read, write
 
 HI = Turn(role="user", blocks=(Text(text="hi"),))
@@ -41,7 +42,7 @@ TOOL = Tool(name="f", schema=b'{"type":"object"}', at="tools[0]")
 
 
 def request(*turns: Turn, **facts: object) -> ChatRequest:
-    base = ChatRequest(origin="openai_chat", model="m", max_output=9000, turns=turns or (HI,))
+    base = ChatRequest(origin="openai_chat", words=PARAMETER_WORDS, model="m", max_output=9000, turns=turns or (HI,))
     return msgspec.structs.replace(base, **facts)
 
 
@@ -462,15 +463,18 @@ def test_instructions_in_the_middle() -> None:
 def test_a_count_asks_only_for_what_counts() -> None:
     assert UPSTREAM.counting is not None
     asked = request(system=(Text(text="S"),), stream=True, user="u", temperature=b"1", stop=("x",), tools=(TOOL,))
-    outgoing = UPSTREAM.counting.write_request(asked, Quirks(), Notes())
+    asked = msgspec.structs.replace(asked, max_output=None)
+    notes = Notes()
+    outgoing = UPSTREAM.counting.write_request(asked, Quirks(), notes)
 
     assert outgoing.path == "/messages/count_tokens"
     assert set(msgspec.json.decode(b"".join(outgoing.body))) == {"model", "messages", "system", "tools"}
+    assert not list(notes)
 
 
 def test_what_another_vendor_keeps_is_refused() -> None:
     with pytest.raises(Unsupported, match="cachedContent"):
-        write(request(origin="gemini", ext=(("cachedContent", b'"x"'),)))
+        write(request(origin="gemini", elsewhere=frozenset({"cachedContent"}), ext=(("cachedContent", b'"x"'),)))
 
 
 @pytest.mark.parametrize(

@@ -116,11 +116,12 @@ def test_blocks_become_parts() -> None:
     }
 
 
-def test_counts_nobody_told_are_estimated() -> None:
+def test_counts_nobody_told_are_estimated_and_marked() -> None:
     assert _written(Text(text="12345678"))["usageMetadata"] == {
         "promptTokenCount": 7,
         "candidatesTokenCount": 2,
         "totalTokenCount": 9,
+        "estimated": True,
     }
 
 

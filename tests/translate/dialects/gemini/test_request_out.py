@@ -31,13 +31,14 @@ from omniroute.translate.canonical import (
     Turn,
 )
 from omniroute.translate.notes import Notes, Unsupported, UnsupportedContent
+from omniroute.translate.openai_bodies import PARAMETER_WORDS
 from tests.translate.dialects.gemini.speech import far, read, says, written
 
 _USER = Turn(role="user", blocks=(Text(text="x"),))
 
 
 def _request(*turns: Turn, **more: object) -> ChatRequest:
-    request = ChatRequest(origin="openai_chat", model="m", turns=turns or (_USER,))
+    request = ChatRequest(origin="openai_chat", words=PARAMETER_WORDS, model="m", turns=turns or (_USER,))
     return msgspec.structs.replace(request, **more)
 
 
@@ -376,7 +377,8 @@ def test_what_gemini_has_no_word_for() -> None:
 
 def test_a_reference_to_another_vendors_state_is_refused() -> None:
     with pytest.raises(Unsupported):
-        _body(origin="openai_responses", ext=(("previous_response_id", b'"r"'),))
+        _body(origin="x", elsewhere=frozenset({"previous"}), ext=(("previous", b'"r"'),))
+    assert _body(origin="x", elsewhere=frozenset({"previous"}), ext=(("previous", b"null"),))
 
 
 def test_googles_own_client_loses_nothing() -> None:

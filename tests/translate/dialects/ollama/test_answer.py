@@ -142,6 +142,17 @@ def test_write() -> None:
     }
 
 
+def test_counts_nobody_told_are_estimated_and_marked() -> None:
+    told = msgspec.json.decode(
+        CLIENT.write_answer(
+            ChatResponse(id="", model="m", candidates=(Candidate(blocks=(Text(text="12345"),)),)),
+            msgspec.structs.replace(CONTEXT, estimated_input_tokens=7),
+        )
+    )
+    ollama.ChatResponse.model_validate(told)
+    assert (told["prompt_eval_count"], told["eval_count"], told["estimated"]) == (7, 2, True)
+
+
 def test_write_a_completion_of_nothing() -> None:
     body = CLIENT.write_answer(
         ChatResponse(id="", model="m", candidates=()), msgspec.structs.replace(CONTEXT, variant="generate")

@@ -105,6 +105,11 @@ def test_a_talk() -> None:
     }
 
 
+def test_an_estimate_is_marked() -> None:
+    *_, last = lines([*TALK[:-2], Report(Usage(input_total=7, output_total=1)), End()])
+    assert (last["prompt_eval_count"], last["eval_count"], last["estimated"]) == (7, 1, True)
+
+
 def test_the_same_for_a_prompt() -> None:
     thought, text, last = lines(TALK, variant="generate")
     assert (thought["response"], thought["thinking"]) == ("", "h")

@@ -95,6 +95,8 @@ def test_most_events_of_a_stream_need_no_python(name: str, cold: int) -> None:
         caught = inner.caught
         finish = inner.finish
 
+        ending = 0
+
         def decode(self, kind: bytes, data: bytes) -> object:
             seen.append(data)
             return inner.decode(kind, data)

@@ -134,9 +134,13 @@ def test_parts_are_never_more_than_their_whole(usage: dict[str, object], inputs:
 @pytest.mark.parametrize(
     ("usage", "written"),
     [
-        (Usage(3, output_total=5), {"prompt_tokens": 3, "completion_tokens": 5, "total_tokens": 8}),
+        (Usage(3, output_total=5, known=True), {"prompt_tokens": 3, "completion_tokens": 5, "total_tokens": 8}),
         (
-            Usage(20, 5, 3, 1, 9, 3, 2, 1),
+            Usage(3, output_total=5),
+            {"prompt_tokens": 3, "completion_tokens": 5, "total_tokens": 8, "estimated": True},
+        ),
+        (
+            Usage(20, 5, 3, 1, 9, 3, 2, 1, known=True),
             {
                 "prompt_tokens": 20,
                 "completion_tokens": 9,

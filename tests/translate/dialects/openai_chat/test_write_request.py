@@ -34,6 +34,7 @@ from omniroute.translate.dialects.openai_chat.read_request import read_request
 from omniroute.translate.dialects.openai_chat.request import peek
 from omniroute.translate.dialects.openai_chat.write_request import write_request
 from omniroute.translate.notes import Notes, Unsupported, UnsupportedContent
+from omniroute.translate.openai_bodies import PARAMETER_WORDS
 from tests.translate.dialects.openai_chat.asking import ask
 
 OPENAI = PRESETS["openai"]
@@ -111,7 +112,7 @@ def test_providers_have_words_of_their_own(quirks: Quirks, members: dict[str, ob
 def test_what_other_clients_say_that_has_no_place_is_noted() -> None:
     notes = Notes()
     found = written(
-        notes=notes, origin="openai_responses", top_k=b"5", store=True, cache_key="k", ext=(("truncation", b'"auto"'),),
+        notes=notes, origin="openai_responses", words=PARAMETER_WORDS, top_k=b"5", store=True, cache_key="k", ext=(("truncation", b'"auto"'),),
         thinking=Thinking(mode="budget", budget=3000, summary="auto", at="reasoning"), service_tier="standard_only",
     )  # fmt: skip
     assert found == {

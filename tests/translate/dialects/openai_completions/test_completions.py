@@ -123,6 +123,14 @@ def test_what_is_refused_is_named(members: dict[str, object], param: str, kind: 
     assert (caught.value.status, caught.value.param) == (400, param)
 
 
+@pytest.mark.parametrize("field", ["model", "prompt", "stream"])
+def test_what_is_given_twice_is_refused(field: str) -> None:
+    body = b'{"model":"m","prompt":"p","stream":false,"%s":null}' % field.encode()
+    with pytest.raises(ClientError, match="more than once") as caught:
+        CLIENT.peek(Asking(body, path="/v1/completions"))
+    assert caught.value.param == field
+
+
 # -- answers -------------------------------------------------------------------------------------------------------
 def context(**members: object) -> AnswerContext:
     given: dict[str, object] = {"attempt_id": "abc", "created_epoch_s": 7, "model": "m", "include_usage": False}
