@@ -26,10 +26,12 @@ def encode(request: Request, target: Target, attempt_id: str) -> Encoded:
     connection, incoming, peeked = target.connection, request.incoming, request.peeked
     way = request.door.ways.to(connection, request.snapshot)
     pair = way.pair
-    if way.may_pass and pair.is_own(incoming.body):
-        outgoing = pair.forward(incoming.body, peeked, model=target.model, quirks=connection.quirks)
+    identity = way.passes_by
+    if identity is not None and pair.is_own(incoming.body):
         headers = way.headers(incoming.headers, attempt_id, passed=True, stream=peeked.stream)
-        return Encoded(_written(connection, outgoing, headers), pair, passed=True)
+        parts = identity.encode_request(incoming.body, peeked, model=target.model, quirks=connection.quirks)
+        path = identity.path(peeked, target.model)
+        return Encoded(WireRequest(connection, b"POST", path, headers, parts, sum(map(len, parts))), pair, passed=True)
     notes = Notes()
     canonical = msgspec.structs.replace(request.canonical(), model=target.model)
     if request.recollection and request.door.client.forgets:

@@ -14,7 +14,7 @@ import msgspec
 from omniroute.domain import Connection, Snapshot
 from omniroute.errors import UpstreamError
 from omniroute.ports import Headers
-from omniroute.translate import Pair, UpstreamSide
+from omniroute.translate import Identity, Pair, UpstreamSide
 
 FORWARDED: Final = (b"idempotency-key",)
 """Client headers every upstream gets to see; a dialect adds its own. Everything else is nobody's business."""
@@ -63,8 +63,8 @@ class Way(msgspec.Struct, frozen=True):
 
     connection: Connection
     pair: Pair
-    may_pass: bool
-    """Bytes pass where nothing in them is foreign."""
+    passes_by: Identity | None
+    """How bytes pass where nothing in them is foreign; None if none do."""
     passing: RequestHeaders
     passing_stream: RequestHeaders
     translated: RequestHeaders
@@ -109,7 +109,7 @@ class Ways:
         way = Way(
             connection,
             pair,
-            pair.may_pass(connection.quirks),
+            pair.identity if pair.may_pass(connection.quirks) else None,
             _headers(pair.far, connection, self._forwarded, "whole"),
             _headers(pair.far, connection, self._forwarded, framing),
             _headers(pair.far, connection, FORWARDED, "whole"),
