@@ -54,7 +54,7 @@ def _check_streams(bench: Bench, client: Dialect, upstream: Dialect) -> None:
 
 def streams(bench: Bench, client: Dialect, upstream: Dialect) -> list[Result]:
     """CPU per event of paced streams that are translated on the way."""
-    title = f"the same, {NAMES[client]} client, {NAMES[upstream]} upstream"
+    title = f"CPU per translated event, {NAMES[client]} client, {NAMES[upstream]} upstream"
     bench.say(f"{title}: checking")
     _check_streams(bench, client, upstream)
     timing = ("--window-ms", bench.pace.stream_window_ms, "--warm-ms", 1500)
