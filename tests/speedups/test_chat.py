@@ -11,7 +11,7 @@ from omniroute.domain import Usage
 from omniroute.errors import ClientError
 from omniroute.translate import Peeked
 from omniroute.translate.dialects.openai_chat.errors import body_error
-from omniroute.translate.dialects.openai_chat.request import peek_any
+from omniroute.translate.dialects.openai_chat.peek import peek_any
 from omniroute.translate.dialects.openai_chat.usage import usage_of_body
 from tests.speedups.twins import maybe_compiled, twins
 

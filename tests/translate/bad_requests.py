@@ -17,7 +17,7 @@ from omniroute.translate.dialects.anthropic.schema import RequestBody
 from omniroute.translate.dialects.gemini.schema import GenerateContentRequest, GenerationConfig
 from omniroute.translate.dialects.ollama.schema import ChatBody, GenerateBody
 from omniroute.translate.dialects.openai_chat.schema import AskedBody
-from omniroute.translate.dialects.openai_completions.request import Body
+from omniroute.translate.dialects.openai_completions.request_in import Body
 from omniroute.translate.dialects.openai_responses.request_in import RequestBody as ResponsesBody
 from omniroute.translate.notes import Notes, Unsupported
 from omniroute.translate.pairing import Pair

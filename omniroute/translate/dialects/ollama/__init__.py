@@ -12,14 +12,14 @@ from omniroute.translate.dialects.ollama.answer import (
     usage_of_body,
     write_answer,
 )
-from omniroute.translate.dialects.ollama.client_request import read_request
 from omniroute.translate.dialects.ollama.decoder import SHAPES, Decoder
 from omniroute.translate.dialects.ollama.encoder import Encoder
 from omniroute.translate.dialects.ollama.errors import error_body, error_event, error_status
 from omniroute.translate.dialects.ollama.grammar import Checker
 from omniroute.translate.dialects.ollama.listings import LISTINGS
 from omniroute.translate.dialects.ollama.peek import CHAT_PATH, GENERATE_PATH, encode_request, path, peek
-from omniroute.translate.dialects.ollama.upstream_request import write_request
+from omniroute.translate.dialects.ollama.request_in import read_request
+from omniroute.translate.dialects.ollama.request_out import write_request
 
 DIALECT: Final = Dialect(
     name="ollama",

@@ -4,18 +4,18 @@ from typing import Final
 
 from omniroute.translate.dialect import EVENT_STREAM, ClientSide, Dialect, Endpoint, UpstreamSide
 from omniroute.translate.dialects.openai_chat.answer import read_failure
-from omniroute.translate.dialects.openai_chat.checker import ChatChecker
+from omniroute.translate.dialects.openai_chat.answer_in import read_answer
+from omniroute.translate.dialects.openai_chat.answer_out import write_answer
 from omniroute.translate.dialects.openai_chat.decoder import ChatDecoder
 from omniroute.translate.dialects.openai_chat.encoder import ChatEncoder
 from omniroute.translate.dialects.openai_chat.errors import error_event
+from omniroute.translate.dialects.openai_chat.grammar import ChatChecker
 from omniroute.translate.dialects.openai_chat.identity import IDENTITY
-from omniroute.translate.dialects.openai_chat.models import LISTINGS
-from omniroute.translate.dialects.openai_chat.read_answer import read_answer
-from omniroute.translate.dialects.openai_chat.read_request import read_request
-from omniroute.translate.dialects.openai_chat.request import peek
+from omniroute.translate.dialects.openai_chat.listings import LISTINGS
+from omniroute.translate.dialects.openai_chat.peek import peek
+from omniroute.translate.dialects.openai_chat.request_in import read_request
+from omniroute.translate.dialects.openai_chat.request_out import write_request
 from omniroute.translate.dialects.openai_chat.shapes import SHAPES
-from omniroute.translate.dialects.openai_chat.write_answer import write_answer
-from omniroute.translate.dialects.openai_chat.write_request import write_request
 from omniroute.translate.openai_bodies import error_body, error_status
 
 DIALECT: Final = Dialect(

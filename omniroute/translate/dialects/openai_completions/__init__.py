@@ -3,10 +3,10 @@
 from typing import Final
 
 from omniroute.translate.dialect import EVENT_STREAM, ClientSide, Dialect, Endpoint
-from omniroute.translate.dialects.openai_completions.checker import CompletionsChecker
+from omniroute.translate.dialects.openai_completions.answer_out import error_event, write_answer
 from omniroute.translate.dialects.openai_completions.encoder import CompletionsEncoder
-from omniroute.translate.dialects.openai_completions.request import peek, read_request
-from omniroute.translate.dialects.openai_completions.write_answer import error_event, write_answer
+from omniroute.translate.dialects.openai_completions.grammar import CompletionsChecker
+from omniroute.translate.dialects.openai_completions.request_in import peek, read_request
 from omniroute.translate.openai_bodies import error_body, error_status
 
 DIALECT: Final = Dialect(

@@ -8,7 +8,7 @@ import msgspec
 
 from omniroute.translate.canonical import ChatRequest, Finish, FinishClass, Json, Text
 from omniroute.translate.dialect import AnswerContext
-from omniroute.translate.dialects.openai_completions.request import ECHO
+from omniroute.translate.dialects.openai_completions.request_in import ECHO
 from omniroute.translate.members import items, member, members, word
 from omniroute.translate.openai_bodies import UsageBody
 

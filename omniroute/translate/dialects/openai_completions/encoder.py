@@ -11,7 +11,7 @@ from omniroute.translate.canonical import Finish as FinishReason
 from omniroute.translate.canonical import Refusal, Text
 from omniroute.translate.dialect import AnswerContext
 from omniroute.translate.dialects.openai_completions.answer import answer_id, echoed, finish_word, logprobs_of
-from omniroute.translate.dialects.openai_completions.write_answer import error_event
+from omniroute.translate.dialects.openai_completions.answer_out import error_event
 from omniroute.translate.events import (
     Close,
     Delta,

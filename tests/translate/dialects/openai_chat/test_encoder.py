@@ -24,8 +24,8 @@ from omniroute.translate.canonical import (
 )
 from omniroute.translate.canonical import Finish as Reason
 from omniroute.translate.dialect import AnswerContext, GrammarError
-from omniroute.translate.dialects.openai_chat.checker import ChatChecker
 from omniroute.translate.dialects.openai_chat.encoder import ChatEncoder
+from omniroute.translate.dialects.openai_chat.grammar import ChatChecker
 from omniroute.translate.events import (
     Cite,
     Close,

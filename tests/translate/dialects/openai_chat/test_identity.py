@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from omniroute.domain import Quirks
 from omniroute.translate.dialects.openai_chat.identity import IDENTITY
-from omniroute.translate.dialects.openai_chat.request import peek
+from omniroute.translate.dialects.openai_chat.peek import peek
 from tests.translate.dialects.openai_chat.asking import Asking
 
 CASES: Final = Path(__file__).parents[5] / "shared" / "spec" / "translation_cases.json"

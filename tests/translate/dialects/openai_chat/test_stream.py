@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from omniroute._speedups import SseTap, event_data
-from omniroute.translate.dialects.openai_chat.request import peek
+from omniroute.translate.dialects.openai_chat.peek import peek
 from omniroute.translate.dialects.openai_chat.stream import EventKind, classify_event, tap, unfold
 from tests.translate.dialects.openai_chat.asking import Asking
 

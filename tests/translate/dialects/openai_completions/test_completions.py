@@ -24,8 +24,8 @@ from omniroute.translate.canonical import Finish as Reason
 from omniroute.translate.dialect import AnswerContext, GrammarError
 from omniroute.translate.dialects.openai_chat import DIALECT as CHAT
 from omniroute.translate.dialects.openai_completions import DIALECT
-from omniroute.translate.dialects.openai_completions.checker import CompletionsChecker
 from omniroute.translate.dialects.openai_completions.encoder import CompletionsEncoder
+from omniroute.translate.dialects.openai_completions.grammar import CompletionsChecker
 from omniroute.translate.events import (
     Close,
     Delta,

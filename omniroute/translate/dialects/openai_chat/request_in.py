@@ -21,7 +21,7 @@ from omniroute.translate.canonical import (
     ToolChoice,
 )
 from omniroute.translate.dialect import Asked, Peeked
-from omniroute.translate.dialects.openai_chat.read_messages import ORIGIN, read_messages
+from omniroute.translate.dialects.openai_chat.messages_in import ORIGIN, read_messages
 from omniroute.translate.dialects.openai_chat.schema import (
     AskedBody,
     AskedChoice,

@@ -18,7 +18,7 @@ from omniroute.translate.canonical import (
     Text,
     ToolCall,
 )
-from omniroute.translate.dialects.openai_chat.read_answer import read_answer
+from omniroute.translate.dialects.openai_chat.answer_in import read_answer
 
 
 def blocks(

@@ -23,7 +23,7 @@ from omniroute.translate.canonical import (
     ToolCall,
 )
 from omniroute.translate.dialect import AnswerContext
-from omniroute.translate.dialects.openai_chat.write_answer import write_answer
+from omniroute.translate.dialects.openai_chat.answer_out import write_answer
 
 
 def context(**members: object) -> AnswerContext:

@@ -12,9 +12,9 @@ from omniroute.translate.canonical import ChatRequest, Format, Json
 from omniroute.translate.dialect import Outgoing
 from omniroute.translate.dialects.openai_chat import request_schema as schema
 from omniroute.translate.dialects.openai_chat.identity import PATH
+from omniroute.translate.dialects.openai_chat.messages_out import MessageWriter
 from omniroute.translate.dialects.openai_chat.thinking_out import effort, own_words
 from omniroute.translate.dialects.openai_chat.tools_out import ToolWriter
-from omniroute.translate.dialects.openai_chat.write_messages import MessageWriter
 from omniroute.translate.fields import field, refuse_foreign, says_nothing
 from omniroute.translate.notes import Notes
 

@@ -27,8 +27,8 @@ from omniroute.translate.canonical import (
     ToolResult,
     Turn,
 )
-from omniroute.translate.dialects.openai_chat.read_request import read_request
-from omniroute.translate.dialects.openai_chat.request import peek
+from omniroute.translate.dialects.openai_chat.peek import peek
+from omniroute.translate.dialects.openai_chat.request_in import read_request
 from omniroute.translate.notes import Unsupported, UnsupportedContent
 from tests.translate.dialects.openai_chat.asking import Asking, ask
 

@@ -5,7 +5,7 @@ import pytest
 
 from omniroute.errors import UnknownModel
 from omniroute.translate import Listed
-from omniroute.translate.dialects.openai_chat.models import LISTINGS
+from omniroute.translate.dialects.openai_chat.listings import LISTINGS
 from tests.translate.dialects.openai_chat.asking import Asking
 
 

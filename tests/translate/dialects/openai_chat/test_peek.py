@@ -6,7 +6,7 @@ import pytest
 
 from omniroute.errors import ClientError
 from omniroute.translate import Peeked
-from omniroute.translate.dialects.openai_chat.request import peek
+from omniroute.translate.dialects.openai_chat.peek import peek
 from tests.translate.dialects.openai_chat.asking import Asking
 
 MESSAGES: Final = b'"messages":[{"role":"user","content":"hi"}]'

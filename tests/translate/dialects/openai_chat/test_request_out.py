@@ -30,9 +30,9 @@ from omniroute.translate.canonical import (
     Turn,
 )
 from omniroute.translate.dialect import Outgoing
-from omniroute.translate.dialects.openai_chat.read_request import read_request
-from omniroute.translate.dialects.openai_chat.request import peek
-from omniroute.translate.dialects.openai_chat.write_request import write_request
+from omniroute.translate.dialects.openai_chat.peek import peek
+from omniroute.translate.dialects.openai_chat.request_in import read_request
+from omniroute.translate.dialects.openai_chat.request_out import write_request
 from omniroute.translate.notes import Notes, Unsupported, UnsupportedContent
 from omniroute.translate.openai_bodies import PARAMETER_WORDS
 from tests.translate.dialects.openai_chat.asking import ask
