@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Awaitable, Callable, Mapping
-from functools import partial
+from collections.abc import Awaitable, Callable
 from typing import Final
 
 from starlette.applications import Starlette
@@ -24,7 +23,7 @@ from omniroute.errors import ClientError, GatewayFault, OmniRouteError
 from omniroute.storage.administration import Administration
 from omniroute.storage.ledger import Ledger
 from omniroute.storage.responses import Responses
-from omniroute.translate import ClientSide, Dialect, find_dialects, trial
+from omniroute.translate import ClientSide, find_dialects, trial
 from omniroute.translate.nearest import nearest_client
 
 _CLIENTS: Final = ("open", "inference")
@@ -49,7 +48,7 @@ def build_app(
     served = [endpoint for endpoint in endpoints() if managed or endpoint.access in _CLIENTS]
     return Starlette(
         routes=[Route(endpoint.path, _guarded(desk, endpoint), methods=[endpoint.method]) for endpoint in served],
-        exception_handlers={HTTPException: partial(_no_such_path, find_dialects()), Exception: _fault},
+        exception_handlers={HTTPException: _no_such_path, Exception: _fault},
     )
 
 
@@ -79,7 +78,7 @@ def request_id_of(request: Request) -> str:
     return given if _REQUEST_ID.fullmatch(given) else f"adm_{os.urandom(8).hex()}"
 
 
-async def _no_such_path(dialects: Mapping[str, Dialect], request: Request, exc: Exception) -> Response:
+async def _no_such_path(request: Request, exc: Exception) -> Response:
     """Starlette's own refusals: no such path, or not with this method."""
     assert isinstance(exc, HTTPException)
     if exc.status_code == 405:
@@ -88,19 +87,19 @@ async def _no_such_path(dialects: Mapping[str, Dialect], request: Request, exc: 
         error = ClientError(
             f"Nothing is served at {request.url.path}.", status=404, kind="not_found", code="no_such_path"
         )
-    response = refusal(error, request_id_of(request), _client_of(dialects, request))
+    response = refusal(error, request_id_of(request), _client_of(request))
     if exc.headers:
         response.headers.update(exc.headers)
     return response
 
 
-def _client_of(dialects: Mapping[str, Dialect], request: Request) -> ClientSide | None:
+def _client_of(request: Request) -> ClientSide | None:
     """Whose SDK asks; None: management's own clients, whose paths begin as Ollama's do."""
     if request.url.path.startswith("/api/"):
         return None
     headers = {name.lower(): value for name, value in request.headers.raw}
     asked = trial.Request(request.url.path, request.scope["query_string"], headers, b"")
-    return nearest_client(dialects, asked)
+    return nearest_client(find_dialects(), asked)  # loaded when first asked for: control starts without them
 
 
 async def _fault(request: Request, exc: Exception) -> Response:
