@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection
 from typing import Final
 
 from omniroute.translate.dialect import GrammarError
-from omniroute.translate.vendor_json import decode_vendor
+from omniroute.translate.vendor_json import decode_event
 
 _ERROR_MEMBERS: Final = frozenset({"message", "type", "param", "code"})
 
@@ -48,7 +48,7 @@ class ChunkGrammar:
             self._ended = True
             return
         try:
-            chunk = decode_vendor(data)
+            chunk = decode_event(data)
         except ValueError as exc:
             raise GrammarError(f"data is not JSON: {data[:200]!r}") from exc
         if not isinstance(chunk, dict):

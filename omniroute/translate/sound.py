@@ -26,7 +26,7 @@ def sound(event: StreamEvent) -> StreamEvent | None:
             text = sound_text(event.text)
             return event if text is event.text else Delta(event.choice, event.block, text) if text else None
         case Probabilities():
-            return event if _is_json(event.content) else None
+            return event if event.content.startswith(b"[") and _is_json(event.content) else None
         case Cite() if event.citation.raw and not _is_json(event.citation.raw):
             return Cite(event.choice, event.block, msgspec.structs.replace(event.citation, raw=b""))
         case Whole(value=Opaque() as opaque):

@@ -52,6 +52,7 @@ def test_other_events() -> None:
     assert sound(Close(0, 0)) == Close(0, 0)
     assert sound(Probabilities(0, 0, b"[]")) == Probabilities(0, 0, b"[]")
     assert sound(Probabilities(0, 0, b'[{"bytes":[1,,2]}]')) is None
+    assert sound(Probabilities(0, 0, b'""')) is None
     assert sound(Cite(0, 0, Citation(url="u", raw=b"{"))) == Cite(0, 0, Citation(url="u"))
     assert sound(Cite(0, 0, Citation(url="u", raw=b"{}"))) == Cite(0, 0, Citation(url="u", raw=b"{}"))
     assert sound(Whole(block=0, value=Opaque(origin="x", raw=b'{"a":\xff}'))) is None

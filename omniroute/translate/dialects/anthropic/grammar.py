@@ -6,12 +6,11 @@ States: ``new`` (nothing yet) -> ``open`` (message_start) -> ``ended`` (message_
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from typing import Final
 
 from omniroute.translate.dialect import GrammarError
-from omniroute.translate.vendor_json import decode_vendor
+from omniroute.translate.vendor_json import decode_event
 
 _DELTAS: Final = {
     "text": {"text_delta": "text", "citations_delta": "citation"},
@@ -19,8 +18,6 @@ _DELTAS: Final = {
     "tool_use": {"input_json_delta": "partial_json"},
     "redacted_thinking": {},
 }
-_HALF: Final = re.compile(rb"(?<!\\)((?:\\\\)*)\\u[dD][89a-fA-F][0-9a-fA-F]{2}")
-"""Half of a surrogate pair, escaped: the other half may be in the next delta, so it is allowed, and no reader's."""
 _SAYS: Final = {"text": {"text_delta"}, "thinking": {"thinking_delta", "signature_delta"}}
 """Deltas of which a block of the kind needs one, or it is empty."""
 
@@ -53,7 +50,7 @@ class Checker:
         """One event."""
         self._events += 1
         try:
-            value = decode_vendor(_HALF.sub(rb"\1\\ufffd", data))
+            value = decode_event(data)
         except ValueError as error:
             raise self._broken("data is not JSON") from error
         if not isinstance(value, dict):

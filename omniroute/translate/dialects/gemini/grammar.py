@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Final
 
 from omniroute.translate.dialect import GrammarError
-from omniroute.translate.vendor_json import decode_vendor
+from omniroute.translate.vendor_json import decode_event
 
 _MEMBERS: Final = frozenset(
     {"candidates", "promptFeedback", "usageMetadata", "modelVersion", "responseId", "createTime", "error"}
@@ -47,7 +47,7 @@ class Checker:
         if self._failed:
             raise self._wrong("something follows an error")
         try:
-            value = decode_vendor(data)
+            value = decode_event(data)
         except ValueError as error:
             raise self._wrong("the data is not JSON") from error
         if not isinstance(value, dict):

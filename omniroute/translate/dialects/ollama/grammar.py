@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Final
 
 from omniroute.translate.dialect import GrammarError
-from omniroute.translate.vendor_json import decode_vendor
+from omniroute.translate.vendor_json import decode_event
 
 _COUNTERS: Final = (
     "total_duration", "load_duration", "prompt_eval_count", "prompt_eval_duration", "eval_count", "eval_duration",
@@ -37,7 +37,7 @@ class Checker:
         if b"\n" in data.strip():
             raise self._fault("a line holds a line end")
         try:
-            line = decode_vendor(data)
+            line = decode_event(data)
         except ValueError as error:
             raise self._fault("not JSON") from error
         if not isinstance(line, dict):

@@ -281,7 +281,7 @@ class Decoder:
         if result:
             form = word(member(item, b"output_format")) or "png"
             yield events.Whole(block=self._number(), value=Image(source=Inline(f"image/{form}", result)))
-        elif item:
+        elif word(member(item, b"type")):  # what has no kind is nothing anybody can read
             yield events.Whole(block=self._number(), value=Opaque(origin=NAME, raw=item, kind=slot.item_type))
 
     def _call(self, slot: Slot, item: Json) -> Iterator[events.StreamEvent]:

@@ -8,14 +8,12 @@ its text and done once, its text is what its deltas were; nothing is empty; the 
 
 from __future__ import annotations
 
-import re
 from typing import Final
-
-import msgspec
 
 from omniroute.translate.dialect import GrammarError
 from omniroute.translate.jsontext import inner
 from omniroute.translate.members import member
+from omniroute.translate.vendor_json import decode_event
 
 _LIFE: Final = ("response.created", "response.in_progress")
 _LAST: Final = frozenset({"response.completed", "response.incomplete", "response.failed"})
@@ -43,8 +41,6 @@ _PARTS: Final = {
     "response.content_part.done": False,
     "response.reasoning_summary_part.done": False,
 }
-_HALF: Final = re.compile(rb"(?<!\\)((?:\\\\)*)\\u[dD][89a-fA-F][0-9a-fA-F]{2}")
-"""Half of a surrogate pair, escaped: the upstream may cut a pair in two, and so our deltas; no reader takes it."""
 _CALLS: Final = {"function_call": "arguments", "custom_tool_call": "input"}
 
 
@@ -78,8 +74,8 @@ class Checker:
     def event(self, name: bytes, data: bytes) -> None:
         """One event."""
         try:
-            told = self._object(msgspec.json.decode(_HALF.sub(rb"\1\\ufffd", data)), "an event")
-        except msgspec.DecodeError as error:
+            told = self._object(decode_event(data), "an event")
+        except ValueError as error:
             raise GrammarError(f"event {self._number}: no JSON") from error
         kind = str(told.get("type"))
         self._require(kind == name.decode(), f"the event is called {name!r}")

@@ -270,6 +270,10 @@ def test_sources_that_only_the_part_has() -> None:
     assert [type(event) for event in told[1:]] == [Open, Delta, events.Cite, Close]
 
 
+def test_an_item_that_ends_without_a_kind_is_nothing() -> None:
+    assert blocks(added(0, type="web_search_call", id="ws_1"), done(0, id="ws_1", status="completed")) == []
+
+
 def test_items_of_the_vendors_own_tools_are_opaque_but_for_pictures() -> None:
     search = {"type": "web_search_call", "id": "ws_1", "status": "completed"}
     told = decoded(
