@@ -11,7 +11,7 @@ from typing import Final
 import msgspec
 
 from omniroute.translate.canonical import Json
-from omniroute.translate.vendor_json import decode_vendor
+from omniroute.translate.vendor_json import is_json
 
 RAW_ARGUMENTS: Final = "_raw_arguments"
 """Member that holds arguments which are no JSON object, where the dialect can only say objects."""
@@ -60,13 +60,7 @@ def compact(raw: msgspec.Raw | Json) -> Json:
 
 def is_object(raw: Json) -> bool:
     """Whether ``raw`` is one well-formed JSON object."""
-    if not raw.lstrip(b" \t\r\n").startswith(b"{"):
-        return False
-    try:
-        decode_vendor(raw)
-    except ValueError:
-        return False
-    return True
+    return raw.lstrip(b" \t\r\n").startswith(b"{") and is_json(raw)
 
 
 def arguments_object(arguments: str) -> tuple[Json, bool]:

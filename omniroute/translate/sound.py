@@ -12,9 +12,9 @@ from typing import Final
 import msgspec
 
 from omniroute.translate import jsontext
-from omniroute.translate.canonical import Json, Opaque
+from omniroute.translate.canonical import Opaque
 from omniroute.translate.events import Cite, Delta, Probabilities, StreamEvent, Whole
-from omniroute.translate.vendor_json import decode_vendor
+from omniroute.translate.vendor_json import is_json
 
 _TEXT: Final = re.compile(rb'(?:[^"\\\x00-\x1f]|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*+')
 
@@ -26,11 +26,11 @@ def sound(event: StreamEvent) -> StreamEvent | None:
             text = sound_text(event.text)
             return event if text is event.text else Delta(event.choice, event.block, text) if text else None
         case Probabilities():
-            return event if event.content.startswith(b"[") and _is_json(event.content) else None
-        case Cite() if event.citation.raw and not _is_json(event.citation.raw):
+            return event if event.content.startswith(b"[") and is_json(event.content) else None
+        case Cite() if event.citation.raw and not is_json(event.citation.raw):
             return Cite(event.choice, event.block, msgspec.structs.replace(event.citation, raw=b""))
         case Whole(value=Opaque() as opaque):
-            return event if _is_json(opaque.raw) else None
+            return event if is_json(opaque.raw) else None
         case _:
             return event
 
@@ -48,13 +48,5 @@ def _is_utf8(text: bytes) -> bool:
     try:
         text.decode()
     except UnicodeDecodeError:
-        return False
-    return True
-
-
-def _is_json(raw: Json) -> bool:
-    try:
-        decode_vendor(raw)
-    except ValueError:
         return False
     return True

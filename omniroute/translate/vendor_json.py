@@ -7,6 +7,8 @@ from typing import Final
 
 import msgspec
 
+_kept: Final = msgspec.json.Decoder(msgspec.Raw)
+_looked_at: Final = msgspec.json.Decoder(float_hook=float)
 _HALF: Final = re.compile(rb"(?<!\\)((?:\\\\)*)\\u[dD][89a-fA-F][0-9a-fA-F]{2}")
 
 
@@ -18,9 +20,22 @@ def decode_vendor(raw: bytes | str) -> object:
         raise ValueError("not readable as JSON") from error
 
 
-def decode_event(raw: bytes) -> object:
-    """The same for one event of a stream of ours, to be looked at: halves of surrogate pairs are read as U+FFFD.
+def is_json(raw: bytes) -> bool:
+    """Whether ``raw`` is one JSON value that any reader takes; its numbers may be of any size: nobody converts them."""
+    try:
+        _kept.decode(raw)
+        return raw.isascii() or bool(raw.decode())  # what is kept is not looked at as a text
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
+        return False
 
-    An upstream may cut a pair in two, and then so do we; what reads the two texts has both.
+
+def decode_event(raw: bytes) -> object:
+    """The value of one event of a stream of ours, to be looked at; ``ValueError`` if it is none.
+
+    Halves of surrogate pairs are read as U+FFFD: an upstream may cut a pair in two, and then so do we; what reads the
+    two texts has both. A number that is too large for any float is an infinite one.
     """
-    return decode_vendor(_HALF.sub(rb"\1\\ufffd", raw))
+    try:
+        return _looked_at.decode(_HALF.sub(rb"\1\\ufffd", raw))
+    except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
+        raise ValueError("not readable as JSON") from error

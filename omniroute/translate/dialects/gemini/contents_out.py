@@ -39,7 +39,6 @@ from omniroute.translate.dialects.gemini.schema import (
 from omniroute.translate.dialects.gemini.words import NO_SIGNATURE, ORIGIN
 from omniroute.translate.naming import Renamer
 from omniroute.translate.notes import Notes
-from omniroute.translate.vendor_json import decode_vendor
 
 INPUT: Final = "input"
 """The one argument of a free-text tool, where all arguments are objects."""
@@ -208,14 +207,9 @@ def _response(text: str, *, is_error: bool) -> msgspec.Raw:
     """A result's text as the object Gemini wants: an object is itself, everything else goes under one member."""
     if is_error:
         return msgspec.Raw(msgspec.json.encode({"error": text}))
-    value: Json | None
     try:
-        value = text.encode()
-        decode_vendor(value)
-        value = jsontext.compact(value)
-    except (ValueError, UnicodeError):
-        value = None
-    if value is None:
+        value = jsontext.compact(text.encode())
+    except ValueError:  # no JSON
         return msgspec.Raw(msgspec.json.encode({"output": text}))
     if value.startswith(b"{"):
         return msgspec.Raw(value)
